@@ -1,0 +1,210 @@
+//! What the trusted application keeps in RAM between calls: the names of its keys, and those that it used lately.
+//!
+//! It says what the store says, or nothing: after a write of which the platform reported a failure it is forgotten, and
+//! read again when it is next needed.
+
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use core::ops::Bound;
+
+use crate::{
+    cache::Cache,
+    hash::blake2_256,
+    keys::Key,
+    store::{self, StoredKey},
+    Error, KeyId, KeyInfo, Origin, Tee, Usage,
+};
+
+/// The most keys that are kept loaded; any number can be stored.
+const LOADED: usize = 1024;
+
+/// The trusted application's memory between two calls. It is made empty, and only [`crate::dispatch`] fills it.
+#[derive(Default)]
+pub struct Memory {
+    opened: Option<Opened>,
+}
+
+/// A store that was found good.
+pub(crate) struct Opened {
+    catalogue: BTreeMap<KeyId, Option<Attributes>>,
+    fingerprint: u64,
+    cache: Cache<LOADED>,
+}
+
+/// What is known of a key beside its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    pub(crate) usage: Usage,
+    pub(crate) origin: Origin,
+}
+
+impl Memory {
+    /// The store, opened now if it was not.
+    pub(crate) fn opened(&mut self, tee: &mut impl Tee) -> Result<&mut Opened, Error> {
+        let opened = match self.opened.take() {
+            Some(opened) => opened,
+            None => Opened::new(store::open(tee)?),
+        };
+        Ok(self.opened.insert(opened))
+    }
+
+    /// Stores a key and then knows it.
+    pub(crate) fn add(
+        &mut self,
+        tee: &mut impl Tee,
+        id: &KeyId,
+        stored: StoredKey,
+        key: Box<Key>,
+    ) -> Result<(), Error> {
+        let attributes = Attributes { usage: stored.usage, origin: stored.origin };
+        let written = store::write(tee, id, stored);
+        self.settle(written)?;
+        let opened = self.opened(tee)?;
+        opened.learn(id.clone(), Some(attributes));
+        opened.cache.insert(id.clone(), key);
+        Ok(())
+    }
+
+    /// Deletes a key and then knows it no more.
+    pub(crate) fn retire(&mut self, tee: &mut impl Tee, id: &KeyId) -> Result<(), Error> {
+        let removed = store::remove(tee, id);
+        self.settle(removed)?;
+        self.opened(tee)?.forget(id);
+        Ok(())
+    }
+
+    /// Forgets everything if a write failed, for it may have come through all the same.
+    fn settle(&mut self, written: Result<(), Error>) -> Result<(), Error> {
+        if written.is_err() {
+            self.opened = None;
+        }
+        written
+    }
+}
+
+impl Opened {
+    fn new(keys: impl IntoIterator<Item = KeyId>) -> Opened {
+        let mut opened = Opened { catalogue: BTreeMap::new(), fingerprint: 0, cache: Cache::default() };
+        for id in keys {
+            opened.learn(id, None);
+        }
+        opened
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.catalogue.len()
+    }
+
+    /// A number for this set of keys: equal for equal sets, also after a restart.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// Whether the catalogue names the key.
+    pub(crate) fn contains(&self, id: &KeyId) -> bool {
+        self.catalogue.contains_key(id)
+    }
+
+    /// What is known of a key; it is read and checked once.
+    pub(crate) fn attributes(&mut self, tee: &mut impl Tee, id: &KeyId) -> Result<Attributes, Error> {
+        match self.catalogue.get(id) {
+            None => Err(Error::NoSuchKey),
+            Some(Some(attributes)) => Ok(*attributes),
+            Some(None) => {
+                let (attributes, _) = load(tee, id)?;
+                self.learn(id.clone(), Some(attributes));
+                Ok(attributes)
+            }
+        }
+    }
+
+    /// The key itself, loaded and checked if it was not.
+    pub(crate) fn key(&mut self, tee: &mut impl Tee, id: &KeyId) -> Result<(Attributes, &Key), Error> {
+        if !self.contains(id) {
+            return Err(Error::NoSuchKey);
+        }
+        if self.cache.key(id).is_none() {
+            let (attributes, key) = load(tee, id)?;
+            self.learn(id.clone(), Some(attributes));
+            self.cache.insert(id.clone(), key);
+        }
+        let attributes = self.attributes(tee, id)?;
+        self.cache.key(id).map(|key| (attributes, key)).ok_or(Error::NoSuchKey)
+    }
+
+    /// Up to `limit` keys after `after`, and whether there are more. Corrupt keys cannot be used and are left out.
+    pub(crate) fn page(
+        &mut self,
+        tee: &mut impl Tee,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<(Vec<KeyInfo>, bool), Error> {
+        let mut keys = Vec::new();
+        let mut last = after.cloned();
+        while let Some(id) = self.next(last.as_ref()) {
+            match self.attributes(tee, &id) {
+                Ok(_) if keys.len() == limit => return Ok((keys, true)),
+                Ok(Attributes { usage, origin }) => keys.push(KeyInfo { id: id.clone(), usage, origin }),
+                Err(Error::Corrupt) => {}
+                Err(error) => return Err(error),
+            }
+            last = Some(id);
+        }
+        Ok((keys, false))
+    }
+
+    fn next(&self, after: Option<&KeyId>) -> Option<KeyId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.catalogue.range((from, Bound::Unbounded)).next().map(|(id, _)| id.clone())
+    }
+
+    fn learn(&mut self, id: KeyId, attributes: Option<Attributes>) {
+        let mark = mark(&id);
+        if self.catalogue.insert(id, attributes).is_none() {
+            self.fingerprint = self.fingerprint.wrapping_add(mark);
+        }
+    }
+
+    fn forget(&mut self, id: &KeyId) {
+        if self.catalogue.remove(id).is_some() {
+            self.fingerprint = self.fingerprint.wrapping_sub(mark(id));
+        }
+        self.cache.remove(id);
+    }
+}
+
+/// Reads a key and checks that it is the one that its name says.
+fn load(tee: &mut impl Tee, id: &KeyId) -> Result<(Attributes, Box<Key>), Error> {
+    let StoredKey { usage, origin, secret } = store::read(tee, id)?;
+    let key = Key::from_secret(id.scheme, &secret.0).map_err(|_| Error::Corrupt)?;
+    if key.public() != id.public {
+        return Err(Error::Corrupt);
+    }
+    Ok((Attributes { usage, origin }, key))
+}
+
+/// What a key adds to the fingerprint: a sum, so that neither order nor history matters.
+fn mark(id: &KeyId) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = blake2_256(&store::key_name(id));
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{testing::TestTee, Command, Scheme};
+
+    fn is_loaded(tee: &mut TestTee, id: &KeyId) -> bool {
+        tee.memory().opened.as_mut().is_some_and(|opened| opened.cache.key(id).is_some())
+    }
+
+    #[test]
+    fn a_retired_key_is_wiped_from_memory_too() {
+        let mut tee = TestTee::development();
+        let [gone, kept] = [(); 2].map(|()| tee.make(Scheme::Ed25519, *b"test").id);
+        assert!(is_loaded(&mut tee, &gone));
+        tee.ask(Command::Retire { id: gone.clone() }).expect("retired");
+        assert!(!is_loaded(&mut tee, &gone));
+        assert!(is_loaded(&mut tee, &kept));
+    }
+}

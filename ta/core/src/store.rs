@@ -1,0 +1,130 @@
+//! What the trusted application stores, and how it is read back.
+//!
+//! - the object `meta`: schema, highest version that opened the store, development or production;
+//! - one object for each key, named by the encoded `(b'k', KeyId)`: its use, its origin and its secret;
+//! - the cell that a restored disk does not take back: highest version again.
+//!
+//! Each is a SCALE enum whose variant is its version. There is no list of keys beside the keys themselves, so nothing
+//! can disagree with them after a cut.
+
+use alloc::{collections::BTreeSet, vec::Vec};
+
+use codec::{Decode, DecodeAll, Encode};
+use zeroize::Zeroizing;
+
+use crate::{keys, Error, KeyId, Origin, Seed, Tee, Usage, STORE_SCHEMA, TA_VERSION};
+
+const META: &[u8] = b"meta";
+const KEY: u8 = b'k';
+/// Longer than any encoded [`StoredKey`], so that the buffer never moves and leaves a copy behind.
+const KEY_OBJECT_CAPACITY: usize = 128;
+
+/// What is stored of a key.
+pub(crate) struct StoredKey {
+    pub(crate) usage: Usage,
+    pub(crate) origin: Origin,
+    pub(crate) secret: Seed,
+}
+
+#[derive(Encode, Decode)]
+enum KeyObject {
+    #[codec(index = 1)]
+    V1 { usage: Usage, origin: Origin, secret: Seed },
+}
+
+#[derive(Encode, Decode)]
+enum Meta {
+    #[codec(index = 1)]
+    V1 { schema: u16, ta_version: u32, development: bool },
+}
+
+#[derive(Encode, Decode)]
+enum Cell {
+    #[codec(index = 1)]
+    V1 { ta_version: u32 },
+}
+
+/// Checks that the store is this trusted application's, makes it if there is none, and names the keys in it.
+///
+/// The cell is written before `meta`, so a cut between the two leaves a cell alone, which is made good the next time.
+/// A store that lost its cell or its `meta` beside keys was tampered with, and is refused.
+pub(crate) fn open(tee: &mut impl Tee) -> Result<BTreeSet<KeyId>, Error> {
+    let keys: BTreeSet<KeyId> = tee.list()?.iter().filter_map(|name| key_id(name)).collect();
+    let cell = tee.load_cell()?.map(|data| versioned(&data)).transpose()?;
+    let meta = tee.load(META)?.map(|data| versioned(&data)).transpose()?;
+
+    let cell_version = cell.as_ref().map(|Cell::V1 { ta_version }| *ta_version);
+    if cell_version > Some(TA_VERSION) {
+        return Err(Error::NewerStore);
+    }
+    let meta_version = match (&cell, meta) {
+        (_, None) if keys.is_empty() => None,
+        (Some(_), Some(Meta::V1 { schema, ta_version, development })) => {
+            if ta_version > TA_VERSION || schema > STORE_SCHEMA {
+                return Err(Error::NewerStore);
+            }
+            if schema < STORE_SCHEMA {
+                // There was none before the first.
+                return Err(Error::Corrupt);
+            }
+            if development != tee.development() {
+                return Err(Error::OtherStore);
+            }
+            Some(ta_version)
+        }
+        _ => return Err(Error::Corrupt),
+    };
+
+    if cell_version != Some(TA_VERSION) {
+        tee.store_cell(&Cell::V1 { ta_version: TA_VERSION }.encode())?;
+    }
+    if meta_version != Some(TA_VERSION) {
+        let development = tee.development();
+        tee.store(META, &Meta::V1 { schema: STORE_SCHEMA, ta_version: TA_VERSION, development }.encode())?;
+    }
+    Ok(keys)
+}
+
+/// Reads a key that [`open`] named; one that is gone or does not decode is corrupt.
+pub(crate) fn read(tee: &mut impl Tee, id: &KeyId) -> Result<StoredKey, Error> {
+    let data = Zeroizing::new(tee.load(&key_name(id))?.ok_or(Error::Corrupt)?);
+    let KeyObject::V1 { usage, origin, secret } =
+        KeyObject::decode_all(&mut data.as_slice()).map_err(|_| Error::Corrupt)?;
+    Ok(StoredKey { usage, origin, secret })
+}
+
+/// Writes a key, in place of one with the same name if there is one.
+pub(crate) fn write(tee: &mut impl Tee, id: &KeyId, key: StoredKey) -> Result<(), Error> {
+    let StoredKey { usage, origin, secret } = key;
+    let mut data = Zeroizing::new(Vec::with_capacity(KEY_OBJECT_CAPACITY));
+    KeyObject::V1 { usage, origin, secret }.encode_to(&mut *data);
+    Ok(tee.store(&key_name(id), &data)?)
+}
+
+/// Removes a key.
+pub(crate) fn remove(tee: &mut impl Tee, id: &KeyId) -> Result<(), Error> {
+    Ok(tee.delete(&key_name(id))?)
+}
+
+/// The name of a key's object: 39 bytes, or 40 for ecdsa.
+pub(crate) fn key_name(id: &KeyId) -> Vec<u8> {
+    (KEY, id).encode()
+}
+
+/// The key that an object's name says, if it is the name of one.
+fn key_id(name: &[u8]) -> Option<KeyId> {
+    let (KEY, mut rest) = name.split_first().map(|(first, rest)| (*first, rest))? else { return None };
+    let id = KeyId::decode_all(&mut rest).ok()?;
+    (id.public.len() == keys::public_length(id.scheme)).then_some(id)
+}
+
+/// Decodes an enum whose only variant has index 1; a higher one is a newer trusted application's.
+fn versioned<T: Decode>(data: &[u8]) -> Result<T, Error> {
+    match data.first() {
+        Some(2..) => Err(Error::NewerStore),
+        _ => T::decode_all(&mut &*data).map_err(|_| Error::Corrupt),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! Every effect that a platform has on the trusted application.
+
+use alloc::vec::Vec;
+
+use crate::{Kind, Memory};
+
+/// A platform: OP-TEE, or a stand-in.
+///
+/// Object names are at most 64 bytes (GlobalPlatform's `TEE_OBJECT_ID_MAX_LEN`). Each write is atomic and durable
+/// when it returns: after a cut the object is as before or as written, never in between.
+pub trait Tee {
+    /// Fills `out` with random bytes.
+    fn random(&mut self, out: &mut [u8]) -> Result<(), Fault>;
+    /// Reads an object.
+    fn load(&mut self, id: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
+    /// Creates or replaces an object.
+    fn store(&mut self, id: &[u8], data: &[u8]) -> Result<(), Fault>;
+    /// Removes an object; one that is not there is no fault.
+    fn delete(&mut self, id: &[u8]) -> Result<(), Fault>;
+    /// Names of all objects, in any order.
+    fn list(&mut self) -> Result<Vec<Vec<u8>>, Fault>;
+    /// Reads the small cell that a restored disk does not take back (RPMB; a software TEE only imitates it).
+    fn load_cell(&mut self) -> Result<Option<Vec<u8>>, Fault>;
+    /// Writes that cell.
+    fn store_cell(&mut self, data: &[u8]) -> Result<(), Fault>;
+    /// Milliseconds since the Unix epoch, as the untrusted side tells it: a hint, never a reason to sign.
+    fn time_hint(&mut self) -> u64;
+    /// The kind of TEE.
+    fn kind(&self) -> Kind;
+    /// Whether this is a development TEE: it takes seeds, signs anything with `test` keys, and never gives evidence.
+    fn development(&self) -> bool;
+    /// The trusted application's own memory, kept between calls; starts as `Memory::default()`.
+    fn memory(&mut self) -> &mut Memory;
+}
+
+/// A platform's failure, with its own code (a `TEE_Result` on OP-TEE, an `errno` in software).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault(pub u32);
+
+impl Fault {
+    /// The platform's random numbers are zero, or repeat a key that exists: no key may be made of them. The code is
+    /// `RAND` in ASCII.
+    pub const RANDOMNESS: Fault = Fault(u32::from_be_bytes(*b"RAND"));
+}
