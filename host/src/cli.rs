@@ -1,0 +1,84 @@
+//! The command line: the options of the configuration file, over what it says.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use holdfast_host::{
+    config::{check_socket_path, Genesis, Http, LogFilter, Loopback, SocketMode, ValueError},
+    Config, ConfigError,
+};
+
+/// The signer daemon of Holdfast: nodes connect to it, and a trusted application signs.
+///
+/// Its trusted application is a software TEE, not a TEE: for development.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Print a commented configuration file with every option and its default.
+    ExampleConfig,
+    /// Check the configuration file and flags, and start nothing.
+    CheckConfig,
+}
+
+/// Flags override the configuration file, which overrides the defaults.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Unix socket on which nodes connect.
+    #[arg(long, value_name = "PATH", value_parser = socket, global = true)]
+    socket: Option<PathBuf>,
+    /// Who may connect to it: 0600 (this user) or 0660 (its group too).
+    #[arg(long, value_name = "MODE", global = true)]
+    socket_mode: Option<SocketMode>,
+    /// TCP address as well, on loopback only: nothing authenticates it.
+    #[arg(long, value_name = "127.0.0.1:PORT", global = true)]
+    tcp: Option<Loopback>,
+    /// Directory of the software TEE's keys.
+    #[arg(long, value_name = "DIR", global = true)]
+    store: Option<PathBuf>,
+    /// Address of /health and /metrics, or `off`.
+    #[arg(long, value_name = "ADDR|off", global = true)]
+    http: Option<Http>,
+    /// Genesis hash of the only chain that is served.
+    #[arg(long, value_name = "0xHASH", global = true)]
+    genesis: Option<Genesis>,
+    /// What is logged: a level, or directives such as `info,holdfast_host=debug`.
+    #[arg(long, value_name = "FILTER", global = true)]
+    log: Option<LogFilter>,
+}
+
+impl Options {
+    /// What the file and the flags say together.
+    pub(crate) fn config(self) -> Result<Config, ConfigError> {
+        let file = match &self.config {
+            Some(path) => Config::load(path)?,
+            None => Config::default(),
+        };
+        Ok(Config {
+            socket: self.socket.unwrap_or(file.socket),
+            socket_mode: self.socket_mode.unwrap_or(file.socket_mode),
+            tcp: self.tcp.or(file.tcp),
+            store: self.store.unwrap_or(file.store),
+            http: self.http.unwrap_or(file.http),
+            genesis: self.genesis.or(file.genesis),
+            log: self.log.unwrap_or(file.log),
+            limits: file.limits,
+        })
+    }
+}
+
+fn socket(text: &str) -> Result<PathBuf, ValueError> {
+    let path = PathBuf::from(text);
+    check_socket_path(&path)?;
+    Ok(path)
+}

@@ -1,0 +1,101 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), text).expect("written");
+    Config::load(file.path()).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn refused(text: &str, line: usize, says: &str) {
+    let error = parse(text).expect_err("refused");
+    assert!(error.contains(&format!("line {line}")), "{error}");
+    assert!(error.contains(says), "{error}");
+    assert!(error.contains("example-config"), "{error}");
+}
+
+#[test]
+fn the_example_is_the_default() {
+    assert_eq!(parse(EXAMPLE), Ok(Config::default()));
+    assert_eq!(parse(""), Ok(Config::default()));
+}
+
+#[test]
+fn the_example_holds_every_option_and_its_optional_ones_parse() {
+    let uncommented: String = EXAMPLE
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = \"")).unwrap_or(line))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let config = parse(&uncommented).expect("parses");
+    assert!(config.tcp.is_some() && config.genesis.is_some());
+    for (probe, prefix) in [("nothing = 1", ""), ("[limits]\nnothing = 1", "[limits]")] {
+        let error = parse(probe).expect_err("unknown");
+        let options = error.split_once("expected one of").expect("names the options").1;
+        let options: Vec<&str> = options.split('`').skip(1).step_by(2).take_while(|o| !o.contains(' ')).collect();
+        assert!(options.len() >= 5, "{prefix}: {error}");
+        for option in options {
+            assert!(
+                uncommented.lines().any(|line| line.starts_with(&format!("{option} = ")))
+                    || uncommented.contains(&format!("[{option}]")),
+                "the example lacks {option}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_unknown_option_is_an_error_that_names_its_line_and_the_options() {
+    refused("store = \"/x\"\nsokcet = \"/y\"\n", 2, "unknown field `sokcet`, expected one of `socket`");
+    refused("\n[limits]\nqueues = 3\n", 3, "`queue`");
+}
+
+#[test]
+fn a_value_that_cannot_be_is_an_error_that_names_its_line_and_the_remedy() {
+    refused("tcp = \"0.0.0.0:9617\"", 1, "tunnel it");
+    refused("\ntcp = \"localhost\"", 2, "write an IP address and a port");
+    refused("http = \"on\"", 1, "write an IP address and a port");
+    refused("socket_mode = \"0666\"", 1, "write \"0600\"");
+    refused("genesis = \"0x12\"", 1, "64 hexadecimal digits");
+    refused("genesis = 12", 1, "expected a string");
+    refused("log = \"info,=,\"", 1, "write a level");
+    refused("socket = \"\"", 1, "give an absolute path");
+    refused(&format!("socket = \"/{}\"", "x".repeat(107)), 1, "has 108 bytes");
+    refused("[limits]\nqueue = 0", 2, "write 1 to 65536");
+    refused("[limits]\n\nconnections = -1", 3, "write 1 to 1024");
+    refused("socket = ", 1, "");
+}
+
+#[test]
+fn the_longest_socket_path_is_taken() {
+    let path = format!("/{}", "x".repeat(MAX_SOCKET_PATH - 1));
+    assert_eq!(parse(&format!("socket = \"{path}\"")).expect("taken").socket, PathBuf::from(path));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nowhere/host.toml")).expect_err("not there").to_string();
+    assert!(error.contains("/nowhere/host.toml"), "{error}");
+}
+
+#[test]
+fn only_loopback_is_taken_for_tcp() {
+    for address in ["127.0.0.1:1", "127.9.9.9:0", "[::1]:65535"] {
+        assert!(address.parse::<Loopback>().is_ok(), "{address}");
+    }
+    for address in ["0.0.0.0:1", "[::]:1", "192.168.0.1:1", "8.8.8.8:1", "[::ffff:127.0.0.1]:1"] {
+        assert!(matches!(address.parse::<Loopback>(), Err(ValueError::NotLoopback(_))), "{address}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_file_panics(text in ".*") {
+        let _ = toml::from_str::<Config>(&text);
+    }
+
+    #[test]
+    fn a_genesis_hash_reads_back(hash in proptest::prelude::any::<[u8; 32]>()) {
+        proptest::prop_assert_eq!(Genesis(hash).to_string().parse(), Ok(Genesis(hash)));
+    }
+}

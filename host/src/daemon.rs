@@ -1,0 +1,141 @@
+//! The parts put together: front, worker and HTTP, started and stopped in order.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use holdfast_protocol::message::{Call, Reply};
+
+use crate::{
+    config::Config,
+    front::{Front, ListenError},
+    http::{self, Http},
+    link::Link,
+    metrics::Metrics,
+    worker::{self, Signer, Worker},
+};
+
+/// How long a stop waits for connections to close once all is answered.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A running daemon. [`Daemon::stop`] ends it gracefully; dropping it closes its sockets at once and lets its threads
+/// end by themselves.
+pub struct Daemon {
+    front: Front,
+    http: Option<Http>,
+    worker: Worker,
+    socket: PathBuf,
+    drain: Duration,
+}
+
+/// Why a daemon does not start. Nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Nodes could not connect.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Nobody could watch it.
+    #[error(
+        "cannot serve health and metrics on {address}: {source}; choose another address with --http, or --http off"
+    )]
+    Http {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The trusted application would have no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+impl Daemon {
+    /// Listens as `config` says, on the caller's tokio runtime, and answers with what is at the end of `link`. The
+    /// socket is there when this returns. `config.store` and `config.log` are not looked at.
+    pub async fn start(config: &Config, link: Box<dyn Link>) -> Result<Daemon, StartError> {
+        let metrics = Arc::new(Metrics::new());
+        let name = link.name();
+        let capacity = usize::try_from(config.limits.queue).unwrap_or(usize::MAX);
+        let (signer, worker) = worker::start(link, capacity, metrics.clone()).map_err(StartError::Thread)?;
+        let front = Front::start(config, signer.clone(), metrics.clone()).await?;
+        let health = Duration::from_millis(config.limits.health_ms);
+        let http = match config.http.0 {
+            Some(address) => {
+                let sources = http::Sources { signer: signer.clone(), metrics, link: name.clone(), health };
+                Some(http::start(address, sources).await.map_err(|source| StartError::Http { address, source })?)
+            }
+            None => None,
+        };
+        tracing::info!(
+            socket = %config.socket.display(),
+            tcp = front.tcp().map(tracing::field::display),
+            http = http.as_ref().map(|http| tracing::field::display(http.address())),
+            link = name,
+            "listening"
+        );
+        tokio::spawn(announce(signer, health));
+        let drain = Duration::from_millis(config.limits.drain_ms);
+        Ok(Daemon { front, http, worker, socket: config.socket.clone(), drain })
+    }
+
+    /// The Unix socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The TCP address, with its real port.
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        self.front.tcp()
+    }
+
+    /// The address of health and metrics, with its real port.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(Http::address)
+    }
+
+    /// Accepts nobody, answers what is in the queue (for `drain_ms` at most), closes every connection and removes the
+    /// socket. `false` if the trusted application was still busy: then its thread still has it.
+    pub async fn stop(self) -> bool {
+        let Daemon { mut front, http, worker, socket: _, drain } = self;
+        front.quiesce().await;
+        let drained = worker.drain(drain).await;
+        if !drained {
+            tracing::error!(waited = ?drain, "the trusted application did not answer everything before the stop");
+        }
+        front.close(FAREWELL).await;
+        if let Some(http) = http {
+            http.stop().await;
+        }
+        tracing::info!("stopped");
+        drained
+    }
+}
+
+/// Says in the log what the trusted application is.
+async fn announce(signer: Signer, patience: Duration) {
+    match signer.ask(Call::Info, patience).await {
+        Ok(Reply::Info(info)) => {
+            let keys = info.keys.map(tracing::field::display);
+            tracing::info!(
+                kind = info.kind,
+                ta_version = info.ta_version,
+                schema = info.schema,
+                keys,
+                "trusted application"
+            );
+            if info.simulated {
+                tracing::warn!("{}: it protects no key, and is for development only", info.kind);
+            }
+            if info.keys.is_none() {
+                tracing::error!("the trusted application cannot use its store; a request for a key says why");
+            }
+        }
+        Ok(_) => tracing::error!("the trusted application answers something else than what it is asked"),
+        Err(failure) => tracing::error!(%failure, "the trusted application does not say what it is"),
+    }
+}

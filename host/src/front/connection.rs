@@ -1,0 +1,124 @@
+//! One node's connection, on a thread of its own: whatever it does or does not do delays nobody else.
+
+use std::{
+    sync::{atomic::Ordering, Arc},
+    time::{Duration, Instant},
+};
+
+use holdfast_protocol::{
+    message::{Call, Hello, Rejection, Reply, Request, Response, Welcome, VERSION},
+    server::{self, Responder},
+    ChannelError,
+};
+
+use super::{Shared, Slot, Socket};
+use crate::{config::Genesis, worker::Stopping};
+
+/// Gives a new client a thread, if there is room for it.
+pub(super) fn open(shared: &Arc<Shared>, socket: Socket) {
+    let slot = match shared.admit(&socket) {
+        Ok(Some(slot)) => slot,
+        Ok(None) => {
+            tracing::warn!(limit = shared.limit, "closed a new connection: there are as many as may be");
+            return shared.closed("limit");
+        }
+        Err(error) => {
+            tracing::warn!(%error, "closed a new connection");
+            return shared.closed("system");
+        }
+    };
+    let shared_by_thread = shared.clone();
+    let name = format!("holdfast-c{}", slot.number);
+    let spawned = std::thread::Builder::new().name(name).spawn(move || run(&shared_by_thread, slot, socket));
+    if let Err(error) = spawned {
+        tracing::warn!(%error, "closed a new connection: no thread for it");
+        shared.closed("system");
+    }
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy)]
+enum End {
+    Done,
+    Rejected,
+}
+
+fn run(shared: &Shared, slot: Slot, socket: Socket) {
+    let connection = slot.number;
+    let reason = match converse(shared, connection, socket) {
+        Ok(End::Done) => "done",
+        Ok(End::Rejected) => "rejected",
+        Err(_) if shared.stopping.load(Ordering::SeqCst) => "done",
+        Err(error) => {
+            tracing::warn!(connection, %error, "closed a connection");
+            "failed"
+        }
+    };
+    shared.closed(reason);
+    drop(slot);
+}
+
+fn converse(shared: &Shared, connection: u64, socket: Socket) -> Result<End, ChannelError> {
+    let deadline = Instant::now() + shared.handshake;
+    let (hello, pending) = server::accept(socket, deadline)?;
+    let welcome = match shared.judge(&hello, deadline) {
+        Ok(welcome) => welcome,
+        Err(rejection) => {
+            tracing::warn!(connection, %rejection, "rejected a node");
+            pending.reject(rejection)?;
+            return Ok(End::Rejected);
+        }
+    };
+    let (mut requests, responder) = pending.welcome(welcome)?;
+    tracing::info!(connection, "a node connected");
+    let result = loop {
+        match requests.next() {
+            Ok(Some(request)) => {
+                if shared.ask(request, &responder).is_err() {
+                    shared.wait_until_drained();
+                    break Ok(End::Done);
+                }
+            }
+            Ok(None) => break Ok(End::Done),
+            Err(error) => break Err(error),
+        }
+    };
+    tracing::info!(connection, "a node's connection closed");
+    result
+}
+
+impl Shared {
+    /// Whether this client may come in: of the chain that is served (the first one decides, unless the configuration
+    /// did), and only while the trusted application answers.
+    fn judge(&self, hello: &Hello, deadline: Instant) -> Result<Welcome, Rejection> {
+        let tee = match self.signer.ask_blocking(Call::Info, deadline) {
+            Ok(Reply::Info(info)) => info,
+            Ok(_) => return Err(Rejection::Tee("it answers something else".into())),
+            Err(failure) => return Err(Rejection::Tee(failure.to_string())),
+        };
+        let pinned = *self.genesis.get_or_init(|| {
+            tracing::info!(genesis = %Genesis(hello.genesis), "the first node decides which chain is served");
+            hello.genesis
+        });
+        if hello.genesis != pinned {
+            return Err(Rejection::Genesis(pinned));
+        }
+        Ok(Welcome { version: VERSION, tee })
+    }
+
+    /// Puts a request to the signer. When the daemon is stopping nobody will answer it.
+    fn ask(&self, request: Request, responder: &Responder) -> Result<(), Stopping> {
+        let Request { id, deadline_ms, call } = request;
+        let deadline = Instant::now() + Duration::from_millis(deadline_ms.into());
+        let responder = responder.clone();
+        let answer = move |result| {
+            // A client that is gone, or does not read, has been closed by this; its thread sees to the rest.
+            let _ = responder.send(Response { id, result });
+        };
+        self.signer.submit(call, deadline, answer)
+    }
+
+    fn closed(&self, reason: &str) {
+        self.metrics.closed.with_label_values(&[reason]).inc();
+    }
+}

@@ -1,0 +1,271 @@
+//! Where nodes connect: sockets, limits, handshakes. Knows the [`Signer`], and nothing of what is behind it.
+
+mod connection;
+mod unix;
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{SocketAddr, TcpStream},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    path::PathBuf,
+    sync::{
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+    },
+    time::Duration,
+};
+
+use holdfast_protocol::Stream;
+use rustix::net::Shutdown;
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::watch,
+    task::JoinHandle,
+};
+
+use crate::{
+    config::{Config, ValueError},
+    metrics::Metrics,
+    worker::Signer,
+};
+
+/// How long accepting rests when the system has no descriptors or memory for a connection.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Why the daemon cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// No socket can have this path.
+    #[error(transparent)]
+    Path(#[from] ValueError),
+    /// A daemon answers there.
+    #[error("a daemon already answers on {}: stop it, or give this one another --socket", .0.display())]
+    Taken(PathBuf),
+    /// A daemon holds the socket's lock.
+    #[error("a daemon already holds the lock of {} (beside it, .lock): stop it, or give this one another --socket", .0.display())]
+    Locked(PathBuf),
+    /// Something that is not a socket is there.
+    #[error("{} is there and is not a socket: move it away, or choose another --socket", .0.display())]
+    NotASocket(PathBuf),
+    /// The directory is missing.
+    #[error("the directory of {} is not there: make it for the daemon's user (mkdir -m 0700), or choose another --socket", .0.display())]
+    NoDirectory(PathBuf),
+    /// The system does not let it.
+    #[error("no socket can be made at {}: {source}; the daemon's user must be able to write to its directory", path.display())]
+    Unix {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system does not let it.
+    #[error("cannot listen on {address}: {source}; choose another address")]
+    Tcp {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The open sockets. Dropping it closes them, and every connection.
+pub(crate) struct Front {
+    shared: Arc<Shared>,
+    accepting: Vec<JoinHandle<()>>,
+    _socket: unix::Bound,
+    tcp: Option<SocketAddr>,
+}
+
+/// What all connections have in common.
+struct Shared {
+    signer: Signer,
+    metrics: Arc<Metrics>,
+    /// The only chain that is served, once it is known.
+    genesis: OnceLock<[u8; 32]>,
+    handshake: Duration,
+    limit: usize,
+    /// Handles with which open connections can be shut down, by number.
+    open: Mutex<HashMap<u64, OwnedFd>>,
+    next: AtomicU64,
+    count: watch::Sender<usize>,
+    stopping: AtomicBool,
+    drained: Mutex<bool>,
+    on_drained: Condvar,
+}
+
+/// A place among the connections; dropping it frees it.
+struct Slot {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+/// A client that has just connected.
+enum Socket {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Front {
+    /// Binds the sockets and starts to accept, on the caller's tokio runtime.
+    pub(crate) async fn start(config: &Config, signer: Signer, metrics: Arc<Metrics>) -> Result<Front, ListenError> {
+        let (unix, socket) = unix::bind(&config.socket, config.socket_mode)?;
+        let failed = |source| ListenError::Unix { path: config.socket.clone(), source };
+        unix.set_nonblocking(true).map_err(failed)?;
+        let unix = UnixListener::from_std(unix).map_err(failed)?;
+        let tcp = match config.tcp {
+            Some(address) => Some(listen(address.address()).await?),
+            None => None,
+        };
+        let shared = Arc::new(Shared {
+            signer,
+            metrics,
+            genesis: config.genesis.map_or_else(OnceLock::new, |genesis| OnceLock::from(genesis.0)),
+            handshake: Duration::from_millis(config.limits.handshake_ms),
+            limit: usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            count: watch::Sender::new(0),
+            stopping: AtomicBool::new(false),
+            drained: Mutex::new(false),
+            on_drained: Condvar::new(),
+        });
+        let mut front = Front { shared, accepting: Vec::new(), _socket: socket, tcp: None };
+        let shared = front.shared.clone();
+        front.accepting.push(tokio::spawn(async move {
+            loop {
+                match unix.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                    Ok(stream) => connection::open(&shared, Socket::Unix(stream)),
+                    Err(error) => rest(error).await,
+                }
+            }
+        }));
+        if let Some((listener, address)) = tcp {
+            tracing::warn!(%address, "TCP is not authenticated: every user of this machine can ask for signatures");
+            front.tcp = Some(address);
+            let shared = front.shared.clone();
+            front.accepting.push(tokio::spawn(async move {
+                loop {
+                    match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                        Ok(stream) => connection::open(&shared, Socket::Tcp(stream)),
+                        Err(error) => rest(error).await,
+                    }
+                }
+            }));
+        }
+        Ok(front)
+    }
+
+    /// The TCP address, with its real port.
+    pub(crate) fn tcp(&self) -> Option<SocketAddr> {
+        self.tcp
+    }
+
+    /// Accepts nobody any more. Connections go on until the signer takes no more requests.
+    pub(crate) async fn quiesce(&mut self) {
+        for task in self.accepting.drain(..) {
+            task.abort();
+            let _ = task.await;
+        }
+        self.shared.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Closes every connection, now that all answers have been sent, and waits so long for their threads.
+    pub(crate) async fn close(self, patience: Duration) {
+        self.shared.shut_down();
+        let mut count = self.shared.count.subscribe();
+        let _ = tokio::time::timeout(patience, count.wait_for(|count| *count == 0)).await;
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        for task in &self.accepting {
+            task.abort();
+        }
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.shut_down();
+    }
+}
+
+impl Shared {
+    /// A place for one more connection, if there is one.
+    fn admit(self: &Arc<Shared>, socket: &Socket) -> io::Result<Option<Slot>> {
+        let handle = socket.handle()?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut open = self.open();
+        if open.len() >= self.limit || self.stopping.load(Ordering::SeqCst) {
+            return Ok(None);
+        }
+        open.insert(number, handle);
+        self.counted(open.len());
+        Ok(Some(Slot { shared: self.clone(), number }))
+    }
+
+    fn shut_down(&self) {
+        *self.drained.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.on_drained.notify_all();
+        for handle in self.open().values() {
+            // A connection that is already gone says so; nothing is left to do.
+            let _ = rustix::net::shutdown(handle, Shutdown::Both);
+        }
+    }
+
+    fn counted(&self, open: usize) {
+        self.metrics.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+        self.count.send_replace(open);
+    }
+
+    /// Waits until a stopping daemon has sent the answers to all requests that it took.
+    fn wait_until_drained(&self) {
+        let drained = self.drained.lock().unwrap_or_else(PoisonError::into_inner);
+        let _done = self.on_drained.wait_while(drained, |drained| !*drained);
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, OwnedFd>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut open = self.shared.open();
+        open.remove(&self.number);
+        self.shared.counted(open.len());
+    }
+}
+
+impl Socket {
+    fn handle(&self) -> io::Result<OwnedFd> {
+        match self {
+            Socket::Unix(stream) => stream.as_fd(),
+            Socket::Tcp(stream) => stream.as_fd(),
+        }
+        .try_clone_to_owned()
+    }
+}
+
+impl From<Socket> for Stream {
+    fn from(socket: Socket) -> Stream {
+        match socket {
+            Socket::Unix(stream) => stream.into(),
+            Socket::Tcp(stream) => stream.into(),
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let failed = |source| ListenError::Tcp { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+async fn rest(error: io::Error) {
+    tracing::warn!(%error, "cannot accept a connection");
+    tokio::time::sleep(BREATH).await;
+}

@@ -1,0 +1,27 @@
+//! The signer daemon: nodes connect in front, a trusted application (TA) holds their keys behind.
+//!
+//! - [`Daemon`]: a front, a worker and HTTP, started and stopped together; the binary runs one, and so can a process
+//!   that embeds it.
+//! - [`Link`]: the way to one TA, bytes in and bytes out. [`InProcess`] is one to a TA in this process.
+//! - [`Config`]: a TOML file with flags over it.
+//!
+//! Front and link know nothing of each other. Between them are the worker, one thread with a bounded queue that owns
+//! the link, and the translation of the protocol's calls into the TA's commands. The daemon is trusted neither with
+//! keys nor with what is signed: it can only refuse service. A software TEE in this process is the exception, and
+//! says so.
+
+#![forbid(unsafe_code)]
+
+pub mod config;
+mod daemon;
+mod front;
+mod http;
+mod link;
+mod metrics;
+mod translate;
+mod worker;
+
+pub use config::{Config, ConfigError};
+pub use daemon::{Daemon, StartError};
+pub use front::ListenError;
+pub use link::{InProcess, Link, LinkError};

@@ -1,0 +1,74 @@
+//! `holdfast-host`: the signer daemon over a software TEE.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use anyhow::Context;
+use clap::Parser;
+use cli::{Cli, Command};
+use holdfast_host::{config::EXAMPLE, Config, Daemon, InProcess};
+use holdfast_ta_soft::SoftTee;
+use rustix::process::{set_dumpable_behavior, setrlimit, DumpableBehavior, Resource, Rlimit};
+use tokio::signal::unix::{signal, SignalKind};
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("holdfast-host: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Some(Command::ExampleConfig) => {
+            print!("{EXAMPLE}");
+            Ok(())
+        }
+        Some(Command::CheckConfig) => {
+            cli.options.config()?;
+            println!("The configuration is good.");
+            Ok(())
+        }
+        None => serve(cli.options.config()?),
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    forbid_core_dumps()?;
+    tracing_subscriber::fmt()
+        .with_env_filter(config.log.filter())
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), tee = SoftTee::DESCRIPTION, "holdfast-host starts");
+    let tee = SoftTee::open(&config.store)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let daemon = Daemon::start(&config, Box::new(InProcess::new(tee))).await?;
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        }
+        tokio::select! {
+            drained = daemon.stop() => anyhow::ensure!(drained, "requests were left without an answer"),
+            _ = terminate.recv() => anyhow::bail!("SIGTERM again: stopped at once"),
+            _ = interrupt.recv() => anyhow::bail!("SIGINT again: stopped at once"),
+        }
+        Ok(())
+    })
+}
+
+/// The software TEE holds its keys in this process: no core dump may carry them, and no process of the same user may
+/// read its memory.
+fn forbid_core_dumps() -> anyhow::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot forbid core dumps (PR_SET_DUMPABLE)")?;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
+        .context("cannot forbid core dumps (RLIMIT_CORE)")
+}

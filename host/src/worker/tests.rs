@@ -1,0 +1,202 @@
+use super::*;
+use codec::Encode;
+use holdfast_protocol::message::{KeyId, Scheme};
+use holdfast_ta as ta;
+use std::sync::mpsc::{channel, Sender};
+
+/// Says when it is called, and answers what it is told.
+struct Puppet {
+    called: Sender<()>,
+    told: Receiver<Told>,
+}
+
+enum Told {
+    Has(bool),
+    Bytes(Vec<u8>),
+    Break,
+    Panic,
+}
+
+impl Link for Puppet {
+    fn call(&mut self, _: &[u8]) -> Result<Vec<u8>, LinkError> {
+        let _ = self.called.send(());
+        match self.told.recv() {
+            Ok(Told::Has(has)) => Ok(ta::Answer::V1(Ok(ta::Reply::Has(has))).encode()),
+            Ok(Told::Bytes(bytes)) => Ok(bytes),
+            Ok(Told::Break) => Err(LinkError::Broken("pulled".into())),
+            Ok(Told::Panic) => panic!("as told"),
+            Err(_) => Err(LinkError::Broken("nobody tells".into())),
+        }
+    }
+
+    fn name(&self) -> String {
+        "a puppet".into()
+    }
+}
+
+struct Stage {
+    signer: Signer,
+    worker: Worker,
+    metrics: Arc<Metrics>,
+    called: Receiver<()>,
+    tell: Sender<Told>,
+    answers: Receiver<(u32, Result<Reply, Failure>)>,
+    answer: Sender<(u32, Result<Reply, Failure>)>,
+}
+
+fn stage(capacity: usize) -> Stage {
+    let (report, called) = channel();
+    let (tell, told) = channel();
+    let (answer, answers) = channel();
+    let metrics = Arc::new(Metrics::new());
+    let link = Box::new(Puppet { called: report, told });
+    let (signer, worker) = start(link, capacity, metrics.clone()).expect("a thread");
+    Stage { signer, worker, metrics, called, tell, answers, answer }
+}
+
+impl Stage {
+    fn ask(&self, id: u32, deadline: Instant) -> Result<(), Stopping> {
+        let answer = self.answer.clone();
+        self.signer.submit(has(), deadline, move |result| drop(answer.send((id, result))))
+    }
+
+    fn next(&self) -> (u32, Result<Reply, Failure>) {
+        self.answers.recv_timeout(Duration::from_secs(120)).expect("an answer")
+    }
+
+    fn tell(&self, told: Told) {
+        self.tell.send(told).expect("the puppet listens");
+    }
+}
+
+fn has() -> Call {
+    Call::Has(KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public: vec![1; 32] })
+}
+
+fn later() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
+}
+
+#[test]
+fn answers_come_in_the_order_of_the_questions_each_to_its_own() {
+    let stage = stage(8);
+    for id in 0..8 {
+        stage.tell(Told::Has(id % 2 == 0));
+        stage.ask(id, later()).expect("taken");
+    }
+    for id in 0..8 {
+        assert_eq!(stage.next(), (id, Ok(Reply::Has(id % 2 == 0))));
+    }
+}
+
+#[test]
+fn a_full_queue_is_busy_at_once_and_takes_questions_again_when_there_is_room() {
+    let stage = stage(2);
+    stage.ask(0, later()).expect("taken");
+    stage.called.recv().expect("the worker has it");
+    stage.ask(1, later()).expect("taken");
+    stage.ask(2, later()).expect("taken");
+    assert_eq!(stage.metrics.queued.get(), 2);
+    stage.ask(3, later()).expect("answered");
+    assert_eq!(stage.next(), (3, Err(Failure::Busy)));
+    assert_eq!(stage.metrics.queued.get(), 2);
+    for id in 0..3 {
+        stage.tell(Told::Has(true));
+        assert_eq!(stage.next(), (id, Ok(Reply::Has(true))));
+    }
+    stage.tell(Told::Has(true));
+    stage.ask(4, later()).expect("taken");
+    assert_eq!(stage.next(), (4, Ok(Reply::Has(true))));
+    assert_eq!(stage.metrics.queued.get(), 0);
+}
+
+#[test]
+fn a_question_whose_deadline_passed_in_the_queue_is_not_asked() {
+    let stage = stage(4);
+    stage.ask(0, later()).expect("taken");
+    stage.called.recv().expect("the worker has it");
+    stage.ask(1, Instant::now()).expect("taken");
+    stage.ask(2, later()).expect("taken");
+    stage.tell(Told::Has(true));
+    assert_eq!(stage.next(), (0, Ok(Reply::Has(true))));
+    assert_eq!(stage.next(), (1, Err(Failure::Deadline)));
+    stage.tell(Told::Has(false));
+    assert_eq!(stage.next(), (2, Ok(Reply::Has(false))));
+    assert_eq!(stage.called.try_iter().count(), 1, "two of three reached the link");
+}
+
+#[test]
+fn a_panic_a_broken_link_and_a_false_answer_fail_their_own_question_only() {
+    let stage = stage(8);
+    let wrong = ta::Answer::V1(Ok(ta::Reply::Retired)).encode();
+    for (id, told) in [Told::Panic, Told::Break, Told::Bytes(vec![]), Told::Bytes(vec![0xff; 40]), Told::Bytes(wrong)]
+        .into_iter()
+        .enumerate()
+    {
+        stage.tell(told);
+        stage.ask(id as u32, later()).expect("taken");
+        let (answered, result) = stage.next();
+        assert_eq!(answered, id as u32);
+        assert!(matches!(result, Err(Failure::Tee(_))), "{id} {result:?}");
+    }
+    stage.tell(Told::Has(true));
+    stage.ask(9, later()).expect("taken");
+    assert_eq!(stage.next(), (9, Ok(Reply::Has(true))));
+    assert_eq!(stage.metrics.tee_up.get(), 1);
+}
+
+#[test]
+fn an_answer_that_panics_does_not_stop_the_worker() {
+    let stage = stage(2);
+    stage.tell(Told::Has(true));
+    stage.signer.submit(has(), later(), |_| panic!("as told")).expect("taken");
+    stage.tell(Told::Has(true));
+    stage.ask(1, later()).expect("taken");
+    assert_eq!(stage.next(), (1, Ok(Reply::Has(true))));
+}
+
+#[tokio::test]
+async fn a_stop_answers_what_is_queued_takes_no_more_and_lets_go_of_the_link() {
+    let Stage { signer, worker, called, tell, answers, answer, .. } = stage(4);
+    for id in 0..3 {
+        let answer = answer.clone();
+        signer.submit(has(), later(), move |result| drop(answer.send((id, result)))).expect("taken");
+    }
+    called.recv().expect("the worker has one");
+    let draining = tokio::spawn(worker.drain(Duration::from_secs(3600)));
+    while signer.submit(has(), Instant::now(), |_| ()).is_ok() {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..3 {
+        tell.send(Told::Has(true)).expect("the puppet listens");
+    }
+    assert!(draining.await.expect("no panic"));
+    let ids: Vec<_> = answers.try_iter().map(|(id, result)| (id, result.is_ok())).collect();
+    assert_eq!(ids, [(0, true), (1, true), (2, true)]);
+    assert!(tell.send(Told::Panic).is_err(), "the link is gone");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever_for_a_trusted_application_that_hangs() {
+    let stage = stage(2);
+    stage.ask(0, later()).expect("taken");
+    stage.called.recv().expect("the worker has it");
+    assert!(!stage.worker.drain(Duration::from_millis(1)).await);
+    assert_eq!(stage.signer.submit(has(), later(), |_| ()), Err(Stopping));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_an_answer_gives_up_at_the_deadline() {
+    let stage = stage(2);
+    assert_eq!(stage.signer.ask(has(), Duration::from_millis(1)).await, Err(Failure::Deadline));
+    let soon = Instant::now() + Duration::from_millis(1);
+    assert_eq!(stage.signer.ask_blocking(has(), soon), Err(Failure::Deadline));
+}
+
+#[test]
+fn a_call_that_is_too_long_is_answered_without_the_link() {
+    let stage = stage(1);
+    let long = Call::Has(KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public: vec![1; ta::MAX_REQUEST] });
+    assert!(matches!(stage.signer.ask_blocking(long, later()), Err(Failure::BadRequest(_))));
+    assert_eq!(stage.called.try_iter().count(), 0);
+}

@@ -1,0 +1,10 @@
+//! The daemon as nodes, operators and strangers meet it: over its sockets, with the protocol's own client.
+
+mod clients;
+mod hostile;
+mod http;
+mod limits;
+mod process;
+mod sockets;
+mod stop;
+mod support;

@@ -1,0 +1,235 @@
+//! The binary, as an operator runs it.
+
+use std::{
+    io::Read,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use holdfast_protocol::{
+    message::{Call, Reply, Scheme, Seed, Usage},
+    Endpoint,
+};
+use rustix::process::{kill_process, Pid, Signal};
+use tempfile::TempDir;
+
+use crate::support::*;
+
+/// A daemon in a process of its own, ended with the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    fn start(home: &Path, more: &[&str]) -> Process {
+        let child = host()
+            .args(["--http", "off", "--socket"])
+            .arg(home.join("host.sock"))
+            .arg("--store")
+            .arg(home.join("store"))
+            .args(more)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        Process(child)
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+
+    /// Sends a signal, and waits for the end: exit code and standard error.
+    fn end(mut self, signal: Signal) -> (Option<i32>, String) {
+        kill_process(self.pid(), signal).expect("sent");
+        let mut log = String::new();
+        self.0.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+        (self.0.wait().expect("ended").code(), log)
+    }
+}
+
+fn host() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast-host"));
+    command.env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    host().args(args).output().expect("runs")
+}
+
+fn home() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn the_example_configuration_passes_the_check() {
+    let example = run(&["example-config"]);
+    assert!(example.status.success());
+    assert_eq!(text(&example.stdout), holdfast_host::config::EXAMPLE);
+    let home = home();
+    let file = home.path().join("host.toml");
+    std::fs::write(&file, &example.stdout).expect("written");
+    let checked = run(&["check-config", "--config", file.to_str().expect("text")]);
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+}
+
+#[test]
+fn a_wrong_configuration_is_an_error_that_names_its_line() {
+    let home = home();
+    let file = home.path().join("host.toml");
+    std::fs::write(&file, "\nsokcet = \"/x\"\n").expect("written");
+    for args in [&["check-config"][..], &[]] {
+        let output = host().args(args).arg("--config").arg(&file).output().expect("runs");
+        assert_eq!(output.status.code(), Some(1));
+        let error = text(&output.stderr);
+        assert!(error.contains("line 2") && error.contains("sokcet") && error.contains("example-config"), "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_flag_is_a_usage_error_that_says_why() {
+    for (args, says) in [
+        (&["--tcp", "0.0.0.0:9617"][..], "neither encrypted nor authenticated"),
+        (&["--socket-mode", "0666"], "0660"),
+        (&["--http", "yes"], "IP address"),
+        (&["--socket", &format!("/{}", "x".repeat(107))], "107"),
+        (&["--genesis", "0x00"], "64 hexadecimal digits"),
+        (&["--log", "=,="], "write a level"),
+        (&["--nonsense"], "--nonsense"),
+    ] {
+        let output = host().arg("check-config").args(args).output().expect("runs");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(says), "{args:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn the_socket_has_its_mode_whatever_the_umask() {
+    for (umask, mode) in [("000", "0600"), ("077", "0660")] {
+        let home = home();
+        let child = Command::new("sh")
+            .args(["-c", &format!("umask {umask} && exec \"$@\""), "sh", env!("CARGO_BIN_EXE_holdfast-host")])
+            .args(["--http", "off", "--socket-mode", mode, "--socket"])
+            .arg(home.path().join("host.sock"))
+            .arg("--store")
+            .arg(home.path().join("store"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
+        let _process = Process(child);
+        drop(client(&home.path().join("host.sock")));
+        let found = std::fs::metadata(home.path().join("host.sock")).expect("there").permissions().mode();
+        assert_eq!(format!("{:04o}", found & 0o7777), mode);
+    }
+}
+
+#[test]
+fn a_store_that_others_can_read_is_refused() {
+    let home = home();
+    let store = home.path().join("store");
+    std::fs::create_dir(&store).expect("made");
+    std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o755)).expect("opened to others");
+    let output = host().arg("--socket").arg(home.path().join("host.sock")).arg("--store").arg(&store).output();
+    let output = output.expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("chmod go="), "{}", text(&output.stderr));
+    assert!(!home.path().join("host.sock").exists());
+}
+
+#[test]
+fn flags_override_the_file() {
+    let home = home();
+    let file = home.path().join("host.toml");
+    let (wrong, right) = (home.path().join("missing/a.sock"), home.path().join("host.sock"));
+    std::fs::write(&file, format!("socket = {wrong:?}\nhttp = \"off\"\n")).expect("written");
+    let process = Process::start(home.path(), &["--config", file.to_str().expect("text")]);
+    drop(client(&right));
+    assert_eq!(process.end(Signal::TERM).0, Some(0));
+}
+
+#[test]
+fn rule_9_it_says_in_its_log_that_it_is_no_tee_and_stops_on_sigterm_and_sigint() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let home = home();
+        let process = Process::start(home.path(), &[]);
+        let client = client(&home.path().join("host.sock"));
+        make_key(&client);
+        let (code, log) = process.end(signal);
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("software TEE, not a TEE"), "{log}");
+        assert!(!home.path().join("host.sock").exists());
+    }
+}
+
+#[test]
+fn after_a_kill_it_takes_over_its_socket_and_has_its_keys() {
+    let home = home();
+    let socket = home.path().join("host.sock");
+    let process = Process::start(home.path(), &[]);
+    let client = client(&socket);
+    let key = make_key(&client).id;
+    process.end(Signal::KILL);
+    assert!(socket.exists(), "left behind");
+    let _process = Process::start(home.path(), &[]);
+    // The client finds its way back by itself.
+    sign_in_the_end(&client, &key, b"after the kill");
+}
+
+#[test]
+fn a_second_one_on_the_same_store_or_socket_is_refused_and_the_first_goes_on() {
+    let (home, other) = (home(), self::home());
+    let socket = home.path().join("host.sock");
+    let _process = Process::start(home.path(), &[]);
+    let client = client(&socket);
+    let store = home.path().join("store");
+    let elsewhere = other.path().join("store");
+    for (socket, store, says) in [(&other.path().join("host.sock"), &store, "store"), (&socket, &elsewhere, "--socket")]
+    {
+        let output =
+            host().args(["--http", "off", "--socket"]).arg(socket).arg("--store").arg(store).output().expect("runs");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
+    make_key(&client);
+}
+
+#[test]
+fn rule_1_no_core_dump_is_written_and_no_seed_is_logged() {
+    let home = home();
+    let socket = home.path().join("host.sock");
+    let process = Process::start(home.path(), &["--log", "trace"]);
+    let client = connecting(Endpoint::unix(&socket).expect("an endpoint"), GENESIS);
+    client.wait_up(LONG).expect("up");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.pid().as_raw_nonzero())).expect("readable");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("listed");
+    assert_eq!(core.split_whitespace().filter(|word| *word == "0").count(), 2, "{core}");
+
+    // What belongs to root is what no other process of this user may look into (when root runs this test, it always is).
+    let environment = std::fs::metadata(format!("/proc/{}/environ", process.pid().as_raw_nonzero())).expect("there");
+    assert_eq!(environment.uid(), 0);
+
+    let seed = [0xc5; 32];
+    let call = Call::Generate {
+        scheme: Scheme::Ed25519,
+        key_type: *b"test",
+        usage: Usage::Sign,
+        seed: Some(Seed(seed.to_vec())),
+    };
+    let Ok(Reply::Generated(_)) = client.call(call, soon()) else { panic!("no key") };
+    let (code, log) = process.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("generate"), "the call itself is logged:\n{log}");
+    for trace in ["c5c5c5c5", "C5C5C5C5", "197, 197, 197"] {
+        assert!(!log.contains(trace), "{log}");
+    }
+}

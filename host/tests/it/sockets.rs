@@ -1,0 +1,86 @@
+use std::{net::TcpListener, os::unix::fs::PermissionsExt, os::unix::net::UnixListener, path::Path};
+
+use holdfast_host::{Config, ListenError, StartError};
+
+use crate::support::*;
+
+fn refused(edit: impl FnOnce(&mut Config)) -> StartError {
+    Running::try_with(soft(), edit).map(drop).expect_err("refused")
+}
+
+#[test]
+fn the_socket_is_for_its_owner_only() {
+    let daemon = Running::start(soft());
+    let mode = std::fs::metadata(daemon.socket()).expect("there").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+}
+
+#[test]
+fn a_second_daemon_on_the_same_socket_is_refused_and_the_first_goes_on() {
+    let daemon = Running::start(soft());
+    let client = daemon.client();
+    let error = refused(|config| config.socket = daemon.socket());
+    assert!(matches!(error, StartError::Listen(ListenError::Locked(_))), "{error}");
+    let key = make_key(&client).id;
+    sign(&client, &key, b"on the old connection");
+    sign(&daemon.client(), &key, b"on a new one");
+}
+
+#[test]
+fn a_socket_on_which_somebody_else_answers_is_refused() {
+    let home = tempfile::tempdir().expect("a directory");
+    let path = home.path().join("host.sock");
+    let _somebody = UnixListener::bind(&path).expect("binds");
+    let error = refused(|config| config.socket = path.clone());
+    assert!(matches!(error, StartError::Listen(ListenError::Taken(_))), "{error}");
+}
+
+#[test]
+fn a_socket_that_a_dead_daemon_left_is_taken_over() {
+    let home = tempfile::tempdir().expect("a directory");
+    let path = home.path().join("host.sock");
+    drop(UnixListener::bind(&path).expect("binds"));
+    let daemon = Running::with(soft(), |config| config.socket = path);
+    make_key(&daemon.client());
+}
+
+#[test]
+fn a_file_in_the_sockets_place_is_refused_and_kept() {
+    let home = tempfile::tempdir().expect("a directory");
+    let path = home.path().join("host.sock");
+    std::fs::write(&path, "precious").expect("written");
+    let error = refused(|config| config.socket = path.clone());
+    assert!(matches!(error, StartError::Listen(ListenError::NotASocket(_))), "{error}");
+    assert_eq!(std::fs::read(&path).expect("there"), b"precious");
+}
+
+#[test]
+fn where_no_socket_can_be_made_the_error_says_what_to_do() {
+    // Nobody, not even root, makes files there.
+    let error = refused(|config| config.socket = "/sys/holdfast.sock".into()).to_string();
+    assert!(error.contains("/sys/holdfast.sock") && error.contains("must be able to write"), "{error}");
+    let error = refused(|config| config.socket = "/nowhere/holdfast.sock".into()).to_string();
+    assert!(error.contains("mkdir"), "{error}");
+    let error = refused(|config| config.socket = Path::new("/tmp").join("x".repeat(200))).to_string();
+    assert!(error.contains("107"), "{error}");
+}
+
+#[test]
+fn an_address_in_use_is_refused_and_nothing_is_left_behind() {
+    let other = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = other.local_addr().expect("bound").to_string();
+    let home = tempfile::tempdir().expect("a directory");
+    let socket = home.path().join("host.sock");
+    let error = refused(|config| {
+        config.socket = socket.clone();
+        config.tcp = Some(address.parse().expect("loopback"));
+    });
+    assert!(matches!(error, StartError::Listen(ListenError::Tcp { .. })), "{error}");
+    let error = refused(|config| {
+        config.socket = socket.clone();
+        config.http = address.parse().expect("an address");
+    });
+    assert!(matches!(error, StartError::Http { .. }), "{error}");
+    assert!(error.to_string().contains("--http off"), "{error}");
+    assert_eq!(std::fs::read_dir(home.path()).expect("readable").count(), 0);
+}
