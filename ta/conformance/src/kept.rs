@@ -1,0 +1,67 @@
+use std::collections::BTreeSet;
+
+use holdfast_host::Link;
+use holdfast_ta::{Context, Error, KeyId, KeyInfo, Scheme, MAX_PAGE};
+
+use crate::bench::{sign, Bench};
+use crate::finding::{equal, equal_bytes, holds, Finding};
+use crate::material::{kinds, name, statement, verify};
+use crate::Expect;
+
+/// Keys that must be as they were after the application has been stopped and started again.
+///
+/// Whoever owns the link makes them, starts the application again, as often and as roughly as its TEE allows, and has
+/// them checked over a new link.
+pub struct Kept {
+    expect: Expect,
+    signed: Vec<Signed>,
+    retired: KeyId,
+}
+
+struct Signed {
+    key: KeyInfo,
+    message: Vec<u8>,
+    context: Context,
+    signature: Vec<u8>,
+}
+
+impl Kept {
+    /// Makes keys of every kind, signs with each, and retires one.
+    pub fn make(link: &mut dyn Link, expect: Expect) -> Result<Self, Finding> {
+        let mut bench = Bench::new(link, expect)?;
+        let mut signed = Vec::new();
+        for (scheme, key_type, usage) in kinds(expect) {
+            let key = bench.generate(scheme, key_type, usage, None)?;
+            let (message, context) = statement(&key.id, &mut bench.random);
+            let signature = bench.sign(&key.id, &message, context.clone())?;
+            signed.push(Signed { key, message, context, signature });
+        }
+        let Some(last) = signed.pop() else { return Err(Finding::Reference("no kind of key".into())) };
+        bench.retire(&last.key.id)?;
+        Ok(Self { expect, signed, retired: last.key.id })
+    }
+
+    /// Every key is there, with the same attributes, and signs as it did; the retired one stays retired.
+    pub fn check(&self, link: &mut dyn Link) -> Result<(), Finding> {
+        let mut bench = Bench::new(link, self.expect)?;
+        let listed = bench.list(MAX_PAGE)?;
+        for Signed { key, message, context, signature } in &self.signed {
+            holds(format!("{} is listed as it was made", name(&key.id)), listed.contains(key))?;
+            let again = bench.sign(&key.id, message, context.clone())?;
+            verify(&key.id, message, &again)?;
+            if key.id.scheme != Scheme::Sr25519 {
+                equal_bytes(format!("the signature by {}", name(&key.id)), signature, &again)?;
+            }
+        }
+        holds(format!("{} stays retired", name(&self.retired)), !bench.has(&self.retired)?)?;
+        bench.refuses(sign(&self.retired, b"", Context::None), Error::NoSuchKey)?;
+        equal("the number of its keys", u32::try_from(listed.len()).ok(), bench.info()?.keys)
+    }
+
+    /// Retires them, so that the application is as it was before.
+    pub fn retire(self, link: &mut dyn Link) -> Result<(), Finding> {
+        let mut bench = Bench::new(link, self.expect)?;
+        let ours: BTreeSet<KeyId> = self.signed.into_iter().map(|signed| signed.key.id).collect();
+        ours.iter().try_for_each(|id| bench.retire(id))
+    }
+}
