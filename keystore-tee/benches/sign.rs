@@ -1,0 +1,212 @@
+//! What a signature costs: through [`TEEKeystore`] and a daemon, by `LocalKeystore`, and at the least it could.
+//!
+//! `bare` is the sum that no keystore behind a daemon can undercut: a round trip of ductile over a Unix socket, one
+//! hop between threads at each end, a signature by the very library that the TA uses, and `sp_core`'s verification.
+
+use std::{
+    hint::black_box,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use criterion::{criterion_group, criterion_main, measurement::WallTime, BenchmarkGroup, Criterion};
+use ductile::{connect_unix_channel, ChannelSender, ChannelServer};
+use ed25519_dalek::Signer;
+use holdfast_host::{Config, Daemon, InProcess};
+use holdfast_ta_soft::SoftTee;
+use keystore_tee::TEEKeystore;
+use sc_keystore::LocalKeystore;
+use sp_core::{
+    crypto::{key_types::AURA, KeyTypeId, Pair},
+    ed25519, sr25519,
+};
+use sp_keystore::Keystore;
+use tokio::runtime::Runtime;
+
+const TEST: KeyTypeId = KeyTypeId(*b"test");
+/// As long as a GRANDPA vote.
+const MESSAGE: [u8; 53] = [7; 53];
+const LONG: Duration = Duration::from_secs(600);
+
+/// A daemon over a software TEE in a directory, on a Unix socket and on TCP.
+struct Served {
+    runtime: Runtime,
+    daemon: Option<Daemon>,
+    dir: tempfile::TempDir,
+}
+
+impl Served {
+    fn start() -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut config = Config::embedded(dir.path().join("host.sock"));
+        config.tcp = Some("127.0.0.1:0".parse().expect("an address"));
+        let tee = SoftTee::open(dir.path().join("store")).expect("a store of our own");
+        let daemon = runtime.block_on(Daemon::start(&config, Box::new(InProcess::new(tee)))).expect("a free port");
+        Self { runtime, daemon: Some(daemon), dir }
+    }
+
+    fn unix(&self) -> String {
+        format!("unix://{}", self.dir.path().join("host.sock").display())
+    }
+
+    fn tcp(&self) -> String {
+        let address = self.daemon.as_ref().and_then(Daemon::tcp);
+        format!("tcp://{}", address.expect("it was asked for"))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            self.runtime.block_on(daemon.stop());
+        }
+    }
+}
+
+fn connected(uri: &str) -> TEEKeystore {
+    let keystore = TEEKeystore::deferred(uri).expect("a valid URI");
+    keystore.connect([7; 32]).expect("threads start");
+    keystore.wait_ready(LONG).expect("the daemon is there");
+    keystore
+}
+
+/// A signer behind a bare ductile channel: one thread reads, one signs; at this end one thread hands answers on.
+struct Bare {
+    questions: ChannelSender<Vec<u8>>,
+    answers: mpsc::Receiver<Vec<u8>>,
+    _dir: tempfile::TempDir,
+}
+
+impl Bare {
+    fn start(sign: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("bare.sock");
+        let (bound, wait) = mpsc::channel();
+        let at = path.clone();
+        thread::spawn(move || {
+            let mut server = ChannelServer::<Vec<u8>, Vec<u8>>::bind_unix(&at).expect("a free path");
+            bound.send(()).expect("is waited for");
+            let (answers, questions, _) = server.next().expect("a client");
+            let (hand, take) = mpsc::channel::<Vec<u8>>();
+            thread::spawn(move || take.iter().all(|message| answers.send(sign(&message)).is_ok()));
+            while let Ok(message) = questions.recv() {
+                hand.send(message).expect("the signer stays");
+            }
+        });
+        wait.recv().expect("is bound");
+        let (questions, incoming) = connect_unix_channel::<_, Vec<u8>, Vec<u8>>(&path).expect("is bound");
+        let (hand, answers) = mpsc::channel();
+        thread::spawn(move || while incoming.recv().is_ok_and(|answer| hand.send(answer).is_ok()) {});
+        Self { questions, answers, _dir: dir }
+    }
+
+    fn ask(&self, message: &[u8]) -> Vec<u8> {
+        self.questions.send(message.to_vec()).expect("the signer stays");
+        self.answers.recv().expect("the signer stays")
+    }
+}
+
+fn sr25519(criterion: &mut Criterion) {
+    let (served, dir) = (Served::start(), tempfile::tempdir().expect("a temporary directory"));
+    let mut group = criterion.benchmark_group("sign/sr25519");
+    keystores(&mut group, &served, dir.path(), |keystore| {
+        let key = keystore.sr25519_generate_new(TEST, None).expect("a development TEE");
+        Box::new(move |keystore| {
+            let signature = keystore.sr25519_sign(TEST, &key, &MESSAGE).expect("the daemon stays");
+            assert!(black_box(signature).is_some());
+        })
+    });
+    let secret = schnorrkel::MiniSecretKey::from_bytes(&[1; 32]).expect("32 bytes");
+    let pair = secret.expand_to_keypair(schnorrkel::ExpansionMode::Ed25519);
+    let public = sr25519::Public::from_raw(pair.public.to_bytes());
+    let bare = Bare::start(move |message| pair.sign_simple(b"substrate", message).to_bytes().to_vec());
+    group.bench_function("bare", |bencher| {
+        bencher.iter(|| {
+            let signature = sr25519::Signature::try_from(&bare.ask(&MESSAGE)[..]).expect("64 bytes");
+            assert!(sr25519::Pair::verify(&signature, MESSAGE, &public));
+        })
+    });
+}
+
+fn ed25519(criterion: &mut Criterion) {
+    let (served, dir) = (Served::start(), tempfile::tempdir().expect("a temporary directory"));
+    let mut group = criterion.benchmark_group("sign/ed25519");
+    keystores(&mut group, &served, dir.path(), |keystore| {
+        let key = keystore.ed25519_generate_new(TEST, None).expect("a development TEE");
+        Box::new(move |keystore| {
+            let signature = keystore.ed25519_sign(TEST, &key, &MESSAGE).expect("the daemon stays");
+            assert!(black_box(signature).is_some());
+        })
+    });
+    let pair = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
+    let public = ed25519::Public::from_raw(pair.verifying_key().to_bytes());
+    let bare = Bare::start(move |message| pair.sign(message).to_bytes().to_vec());
+    group.bench_function("bare", |bencher| {
+        bencher.iter(|| {
+            let signature = ed25519::Signature::try_from(&bare.ask(&MESSAGE)[..]).expect("64 bytes");
+            assert!(ed25519::Pair::verify(&signature, MESSAGE, &public));
+        })
+    });
+}
+
+type Sign = Box<dyn Fn(&dyn Keystore)>;
+
+/// The two keystores with the same question.
+fn keystores(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    served: &Served,
+    dir: &std::path::Path,
+    make: impl Fn(&dyn Keystore) -> Sign,
+) {
+    let keystore = connected(&served.unix());
+    let sign = make(&keystore);
+    group.bench_function("TEEKeystore", |bencher| bencher.iter(|| sign(&keystore)));
+    let local = LocalKeystore::open(dir, None).expect("a directory of our own");
+    let sign = make(&local);
+    group.bench_function("LocalKeystore", |bencher| bencher.iter(|| sign(&local)));
+}
+
+/// A seal whose header of 20 kB travels with it: the size at which ductile by itself waits for acknowledgements.
+fn large_header(criterion: &mut Criterion) {
+    let served = Served::start();
+    let mut group = criterion.benchmark_group("seal/header of 20 kB");
+    for (name, uri) in [("unix", served.unix()), ("tcp", served.tcp())] {
+        let keystore = connected(&uri);
+        let key = keystore.sr25519_generate_new(AURA, None).expect("the daemon is there");
+        let header = header();
+        let hash = sp_crypto_hashing::blake2_256(&header);
+        keystore.offer_header(hash, header, Instant::now() + LONG);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let seal = keystore.sr25519_sign(AURA, &key, &hash).expect("in time");
+                assert!(black_box(seal).is_some());
+            })
+        });
+    }
+}
+
+/// A SCALE-encoded header with a slot, and with the authorities of a large set.
+fn header() -> Vec<u8> {
+    let mut header = vec![1; 32];
+    header.push(4 << 2);
+    header.extend([2; 64]);
+    // Two digest items: 6 is a pre-runtime digest, 4 a consensus one.
+    header.extend([2 << 2, 6]);
+    header.extend(b"aura");
+    header.push(8 << 2);
+    header.extend(7_u64.to_le_bytes());
+    header.extend([4]);
+    header.extend(b"aura");
+    header.extend((20_000_u32 << 2 | 2).to_le_bytes());
+    header.extend([0; 20_000]);
+    header
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().measurement_time(Duration::from_secs(4));
+    targets = sr25519, ed25519, large_header
+}
+criterion_main!(benches);

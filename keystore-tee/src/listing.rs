@@ -1,0 +1,176 @@
+//! Reads the list of keys from the TEE, page by page, without trusting the daemon that hands it on.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use holdfast_protocol::{
+    client::{CallError, Client, Until},
+    message::{Call, KeyId, Reply},
+};
+
+use crate::{
+    ask::PATIENCE,
+    cache::Cache,
+    scheme::public_length,
+    shown::shown,
+    status::{Next, Status},
+    TARGET,
+};
+
+/// The most keys that are believed, so that a list without end takes no memory without end.
+const MAX_KEYS: usize = 65_536;
+
+/// Keys that somebody else made or retired are noticed within this time.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Pause after a list that could not be read.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a list could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("the daemon answered something else than a list of keys")]
+    Reply,
+    #[error("the daemon listed a public key of {0} bytes")]
+    Length(usize),
+    #[error("the daemon listed keys out of order, so that the list would have no end")]
+    Order,
+    #[error("the daemon listed more than {MAX_KEYS} keys: retire those that are no longer used")]
+    TooMany,
+}
+
+/// Keeps the cache as the TEE's catalogue is, until the keystore is released: reads the list on every new connection,
+/// and whenever the catalogue has changed.
+pub(crate) fn keep_current(client: &Client, cache: &Cache, status: &Status) {
+    let ask = |call| client.call(call, Until::Deadline(Instant::now() + PATIENCE));
+    let mut catalogue = None;
+    let mut pause = LOOK_EVERY;
+    loop {
+        match status.next(pause) {
+            Next::End => return,
+            Next::List => catalogue = None,
+            Next::Look => {}
+        }
+        pause = match refresh(ask, cache, &mut catalogue) {
+            Ok(()) => {
+                status.listed(Ok(()));
+                LOOK_EVERY
+            }
+            Err(ListError::Call(CallError::Closed)) => return,
+            Err(error) => {
+                let error = shown(error);
+                log::warn!(target: TARGET, "the list of keys could not be read: {error}");
+                status.listed(Err(error));
+                AGAIN_AFTER
+            }
+        };
+    }
+}
+
+/// Reads the list if it is not the one of this catalogue. The catalogue is asked for first: what changes while the
+/// list is read is noticed the next time.
+fn refresh(
+    mut ask: impl FnMut(Call) -> Result<Reply, CallError>,
+    cache: &Cache,
+    catalogue: &mut Option<u64>,
+) -> Result<(), ListError> {
+    let Reply::Info(tee) = ask(Call::Info)? else { return Err(ListError::Reply) };
+    if *catalogue != Some(tee.catalogue) {
+        cache.begin();
+        let keys = read(ask)?;
+        log::info!(target: TARGET, "the TEE holds {} keys", keys.len());
+        cache.replace(keys);
+        *catalogue = Some(tee.catalogue);
+    }
+    Ok(())
+}
+
+/// Reads the whole list. Every page must go on where the one before ended.
+pub(crate) fn read(mut ask: impl FnMut(Call) -> Result<Reply, CallError>) -> Result<BTreeSet<KeyId>, ListError> {
+    let mut keys = BTreeSet::new();
+    let mut after: Option<KeyId> = None;
+    loop {
+        let Reply::Keys { keys: page, more } = ask(Call::List { after: after.clone() })? else {
+            return Err(ListError::Reply);
+        };
+        if more && page.is_empty() {
+            return Err(ListError::Order);
+        }
+        for key in page {
+            if key.id.public.len() != public_length(key.id.scheme) {
+                return Err(ListError::Length(key.id.public.len()));
+            }
+            if after.as_ref().is_some_and(|last| *last >= key.id) {
+                return Err(ListError::Order);
+            }
+            if keys.len() == MAX_KEYS {
+                return Err(ListError::TooMany);
+            }
+            keys.insert(key.id.clone());
+            after = Some(key.id);
+        }
+        if !more {
+            return Ok(keys);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_protocol::message::{KeyInfo, Scheme, Usage};
+
+    fn key(number: u32) -> KeyInfo {
+        let mut public = vec![0; 32];
+        public[..4].copy_from_slice(&number.to_be_bytes());
+        KeyInfo { id: KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public }, usage: Usage::Sign, seeded: false }
+    }
+
+    fn page(numbers: impl IntoIterator<Item = u32>, more: bool) -> Reply {
+        Reply::Keys { keys: numbers.into_iter().map(key).collect(), more }
+    }
+
+    #[test]
+    fn a_thousand_keys_are_read_page_by_page_and_none_twice() {
+        let mut asked = 0_u32;
+        let keys = read(|call| {
+            let Call::List { after } = call else { panic!("asked for something else") };
+            assert_eq!(after, asked.checked_sub(1).map(|last| key(last).id));
+            let from = asked;
+            asked = (asked + 64).min(1000);
+            Ok(page(from..asked, asked < 1000))
+        });
+        assert_eq!(keys.expect("a good list").len(), 1000);
+    }
+
+    // Rule 7: a bad byte is an error.
+    #[test]
+    fn rule_7_a_list_that_goes_round_in_circles_is_an_error() {
+        assert!(matches!(read(|_| Ok(page([1, 2], true))), Err(ListError::Order)));
+        assert!(matches!(read(|_| Ok(page([2, 1], false))), Err(ListError::Order)));
+        assert!(matches!(read(|_| Ok(page([], true))), Err(ListError::Order)));
+    }
+
+    #[test]
+    fn rule_7_a_list_without_end_is_an_error() {
+        let mut next = 0;
+        let endless = read(|_| {
+            next += 64;
+            Ok(page(next - 64..next, true))
+        });
+        assert!(matches!(endless, Err(ListError::TooMany)));
+    }
+
+    #[test]
+    fn rule_7_keys_of_a_wrong_length_and_other_answers_are_errors() {
+        let mut short = key(1);
+        short.id.public.pop();
+        let reply = Reply::Keys { keys: vec![short], more: false };
+        assert!(matches!(read(|_| Ok(reply.clone())), Err(ListError::Length(31))));
+        assert!(matches!(read(|_| Ok(Reply::Has(true))), Err(ListError::Reply)));
+        assert!(matches!(read(|_| Err(CallError::Deadline)), Err(ListError::Call(CallError::Deadline))));
+    }
+}
