@@ -1,0 +1,6 @@
+//! The runtime from outside: genesis through the API that the node uses, blocks through `Executive`.
+
+mod chain;
+mod limits;
+mod presets;
+mod sessions;
