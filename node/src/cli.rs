@@ -1,0 +1,82 @@
+//! What an operator types.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sc_cli::RunCmd;
+
+/// The command line of `holdfast-node`.
+#[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) subcommand: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) run: RunCmd,
+
+    #[command(flatten)]
+    pub(crate) signer: SignerArgs,
+}
+
+/// Where the session keys are.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Signer")]
+pub(crate) struct SignerArgs {
+    /// The signer daemon (holdfast-host) that holds this validator's session keys:
+    /// unix:///run/holdfast/host.sock, or tcp://127.0.0.1:PORT.
+    ///
+    /// A validator needs it. A development chain without it runs the daemon inside the node, with a software TEE
+    /// that protects nothing.
+    #[arg(long, value_name = "URI", conflicts_with_all = ["keystore_path", "password", "password_interactive", "password_filename"])]
+    pub(crate) keystore_uri: Option<String>,
+
+    /// What kind of keystore signs. `local` keeps keys in files, as other Substrate nodes do, and is there to compare
+    /// with: a chain of type Live refuses it.
+    #[arg(long, value_enum, value_name = "KIND", default_value_t, conflicts_with = "keystore_uri")]
+    pub(crate) keystore: KeystoreKind,
+}
+
+/// The kinds of keystore.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeystoreKind {
+    /// A trusted application signs.
+    #[default]
+    Tee,
+    /// Files sign: no TEE.
+    Local,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Account and node key utilities. Session keys are made by the trusted application: see author_rotateKeysWithOwner
+    #[command(subcommand)]
+    Key(sc_cli::KeySubcommand),
+
+    /// Build a chain specification (export-chain-spec is its successor)
+    #[allow(deprecated)]
+    BuildSpec(sc_cli::BuildSpecCmd),
+
+    /// Write the chain specification as JSON
+    ExportChainSpec(sc_cli::ExportChainSpecCmd),
+
+    /// Validate blocks
+    CheckBlock(sc_cli::CheckBlockCmd),
+
+    /// Export blocks
+    ExportBlocks(sc_cli::ExportBlocksCmd),
+
+    /// Export the state of a given block as a chain specification
+    ExportState(sc_cli::ExportStateCmd),
+
+    /// Import blocks
+    ImportBlocks(sc_cli::ImportBlocksCmd),
+
+    /// Remove the chain's database; of a development chain also the store of its software TEE
+    PurgeChain(sc_cli::PurgeChainCmd),
+
+    /// Revert the chain to a previous state
+    Revert(sc_cli::RevertCmd),
+
+    /// Show the meta information of the chain's database
+    ChainInfo(sc_cli::ChainInfoCmd),
+}

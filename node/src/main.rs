@@ -1,0 +1,16 @@
+//! The Holdfast node: follows and extends the chain; every signature comes from a TEE.
+
+#![forbid(unsafe_code)]
+
+mod chain_spec;
+mod cli;
+mod command;
+mod rpc;
+mod sealing;
+mod service;
+mod signer;
+mod voting;
+
+fn main() -> sc_cli::Result<()> {
+    command::run()
+}

@@ -1,0 +1,213 @@
+//! Who signs for this node: a trusted application, files for comparison, or nobody.
+
+mod embedded;
+mod none;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use keystore_tee::TEEKeystore;
+use sc_service::{ChainType, Configuration, Role};
+use serde::Serialize;
+use sp_keystore::KeystorePtr;
+
+use crate::cli::{KeystoreKind, SignerArgs};
+pub(crate) use embedded::{purge, store_of, Embedded};
+
+/// How long a node that must put a well-known key into its signer waits for it.
+const WAIT_FOR_SEED: Duration = Duration::from_secs(30);
+
+/// What the command line asks for, judged against the chain and the role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// A daemon at this address.
+    Daemon(String),
+    /// A daemon with a software TEE inside this process, over this store.
+    Embedded(PathBuf),
+    /// Files, as other Substrate nodes do.
+    Local,
+    /// This node signs nothing.
+    Nobody,
+}
+
+/// What makes a command line impossible.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum PlanError {
+    /// A validator without a signer.
+    #[error(
+        "a validator needs a signer: start holdfast-host and name it with --keystore-uri unix:///run/holdfast/host.sock \
+         (only a development chain, --dev, brings its own)"
+    )]
+    NoSigner,
+    /// Keys in files on a live chain.
+    #[error("--keystore local keeps session keys in files, which a live chain refuses: use --keystore-uri")]
+    LocalOnLive,
+}
+
+/// Decides who signs. Pure, so that every combination can be tested.
+pub(crate) fn plan(args: &SignerArgs, chain: &ChainType, authority: bool, store: PathBuf) -> Result<Plan, PlanError> {
+    match (&args.keystore_uri, args.keystore) {
+        (_, KeystoreKind::Local) if *chain == ChainType::Live => Err(PlanError::LocalOnLive),
+        (_, KeystoreKind::Local) => Ok(Plan::Local),
+        (Some(uri), KeystoreKind::Tee) => Ok(Plan::Daemon(uri.clone())),
+        (None, KeystoreKind::Tee) if !authority => Ok(Plan::Nobody),
+        (None, KeystoreKind::Tee) if *chain == ChainType::Development => Ok(Plan::Embedded(store)),
+        (None, KeystoreKind::Tee) => Err(PlanError::NoSigner),
+    }
+}
+
+/// The plan for this node's configuration.
+pub(crate) fn plan_for(args: &SignerArgs, config: &Configuration) -> Result<Plan, PlanError> {
+    let chain = config.chain_spec.chain_type();
+    plan(args, &chain, matches!(config.role, Role::Authority), embedded::store_of(config))
+}
+
+/// The signer of a running node.
+#[derive(Clone)]
+pub(crate) enum Signer {
+    /// A trusted application.
+    Tee(Arc<TEEKeystore>),
+    /// Keys in files.
+    Local(KeystorePtr),
+    /// No keys.
+    Nobody,
+}
+
+/// What `tee_status` answers.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Status {
+    /// `tee`, `local` or `none`.
+    keystore: &'static str,
+    /// Whether the TEE answers now. What follows is known only while it does.
+    connected: bool,
+    /// What the TEE says of itself: `OP-TEE`, or `software TEE, not a TEE`.
+    kind: Option<String>,
+    /// It protects nothing.
+    simulated: Option<bool>,
+    /// It takes seeds and signs anything with `test` keys.
+    development: Option<bool>,
+    /// Version of the trusted application.
+    ta_version: Option<u32>,
+}
+
+impl Signer {
+    /// The keystore interface that the client's parts take.
+    pub(crate) fn keystore(&self) -> KeystorePtr {
+        match self {
+            Signer::Tee(keystore) => keystore.clone(),
+            Signer::Local(keystore) => keystore.clone(),
+            Signer::Nobody => Arc::new(none::NoKeys),
+        }
+    }
+
+    /// The TEE keystore, where there is one.
+    pub(crate) fn tee(&self) -> Option<Arc<TEEKeystore>> {
+        match self {
+            Signer::Tee(keystore) => Some(keystore.clone()),
+            _ => None,
+        }
+    }
+
+    /// For `tee_status`.
+    pub(crate) fn status(&self) -> Status {
+        let (keystore, tee) = match self {
+            Signer::Tee(keystore) => ("tee", Some(keystore)),
+            Signer::Local(_) => ("local", None),
+            Signer::Nobody => ("none", None),
+        };
+        let info = tee.and_then(|keystore| keystore.tee());
+        Status {
+            keystore,
+            connected: info.is_some(),
+            simulated: info.as_ref().map(|info| info.simulated),
+            development: info.as_ref().map(|info| info.development),
+            ta_version: info.as_ref().map(|info| info.ta_version),
+            kind: info.map(|info| info.kind),
+        }
+    }
+
+    /// Connects to the daemon. A node that starts with a well-known key (`--alice`, `--dev`) needs the signer at once,
+    /// and a development TEE that takes seeds; any other follows the chain until the signer comes.
+    pub(crate) async fn connect(
+        &self,
+        genesis: [u8; 32],
+        chain: ChainType,
+        wants_seed: bool,
+    ) -> Result<(), sc_service::Error> {
+        let Signer::Tee(keystore) = self else { return Ok(()) };
+        keystore.connect(genesis)?;
+        if chain == ChainType::Development {
+            keystore.allow_insert();
+        }
+        if !wants_seed {
+            return Ok(());
+        }
+        let waiting = keystore.clone();
+        let info = tokio::task::spawn_blocking(move || waiting.wait_ready(WAIT_FOR_SEED))
+            .await
+            .map_err(|e| other(format!("waiting for the signer failed: {e}")))?
+            .map_err(|e| {
+                other(format!("a well-known key (--alice, --dev, …) needs a signer, and there is none: {e}"))
+            })?;
+        if !info.development {
+            return Err(other(format!(
+                "a well-known key (--alice, --dev, …) can be put only into a development TEE, and the signer is a \
+                 production one ({}): start without it",
+                info.kind
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Frees votes that wait for the TEE when the node stops: dropped with the tasks of the service.
+pub(crate) struct ReleaseOnExit(pub(crate) Arc<TEEKeystore>);
+
+impl Drop for ReleaseOnExit {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+pub(crate) fn other(message: String) -> sc_service::Error {
+    sc_service::Error::Other(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decide(uri: Option<&str>, keystore: KeystoreKind, chain: ChainType, authority: bool) -> Result<Plan, PlanError> {
+        let args = SignerArgs { keystore_uri: uri.map(Into::into), keystore };
+        plan(&args, &chain, authority, "/store".into())
+    }
+
+    #[test]
+    fn only_a_development_chain_brings_its_own_signer() {
+        let none = None;
+        assert_eq!(decide(none, KeystoreKind::Tee, ChainType::Development, true), Ok(Plan::Embedded("/store".into())));
+        for chain in [ChainType::Local, ChainType::Live, ChainType::Custom("x".into())] {
+            assert_eq!(decide(none, KeystoreKind::Tee, chain, true), Err(PlanError::NoSigner));
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_no_validator_signs_nothing() {
+        for chain in [ChainType::Development, ChainType::Local, ChainType::Live] {
+            assert_eq!(decide(None, KeystoreKind::Tee, chain, false), Ok(Plan::Nobody));
+        }
+    }
+
+    #[test]
+    fn a_named_daemon_is_taken_on_every_chain() {
+        for chain in [ChainType::Development, ChainType::Local, ChainType::Live] {
+            assert_eq!(decide(Some("unix:///s"), KeystoreKind::Tee, chain, true), Ok(Plan::Daemon("unix:///s".into())));
+        }
+    }
+
+    #[test]
+    fn a_live_chain_refuses_keys_in_files() {
+        assert_eq!(decide(None, KeystoreKind::Local, ChainType::Live, true), Err(PlanError::LocalOnLive));
+        assert_eq!(decide(None, KeystoreKind::Local, ChainType::Live, false), Err(PlanError::LocalOnLive));
+        assert_eq!(decide(None, KeystoreKind::Local, ChainType::Local, true), Ok(Plan::Local));
+    }
+}
