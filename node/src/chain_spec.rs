@@ -1,6 +1,9 @@
 //! Chain specifications, made from the runtime's genesis presets.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use holdfast_runtime::{
     genesis::{DEV_RUNTIME_PRESET, LIVE_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET},
@@ -10,6 +13,8 @@ use sc_service::{ChainType, Properties};
 use serde::Deserialize;
 use sp_core::crypto::Ss58Codec;
 
+/// Makes one.
+type ChainSpecBuilder = sc_chain_spec::ChainSpecBuilder;
 /// A chain specification of Holdfast.
 pub(crate) type ChainSpec = sc_service::GenericChainSpec;
 
@@ -23,22 +28,22 @@ struct Authority {
     account: String,
     aura: String,
     grandpa: String,
+    /// What the account holds, in the smallest unit: it pays the fees of the validator's own transactions.
+    balance: u64,
 }
 
 /// Loads what `--chain` names: a preset, `live:FILE`, or the path of a specification.
 pub(crate) fn load(id: &str) -> Result<Box<dyn sc_service::ChainSpec>, String> {
     Ok(Box::new(match id {
-        "dev" => from_preset("Holdfast Development", "holdfast_dev", ChainType::Development, DEV_RUNTIME_PRESET, None)?,
-        "" | "local" => from_preset(
-            "Holdfast Local Testnet",
-            "holdfast_local",
-            ChainType::Local,
-            LOCAL_TESTNET_RUNTIME_PRESET,
-            None,
-        )?,
+        "dev" => builder("Holdfast Development", "holdfast_dev", ChainType::Development)?
+            .with_genesis_config_preset_name(DEV_RUNTIME_PRESET)
+            .build(),
+        "" | "local" => builder("Holdfast Local Testnet", "holdfast_local", ChainType::Local)?
+            .with_genesis_config_preset_name(LOCAL_TESTNET_RUNTIME_PRESET)
+            .build(),
         "live" => {
             return Err("a live chain has no validators of its own: name them with --chain live:FILE, where FILE is \
-                 JSON like [{\"account\": \"5…\", \"aura\": \"5…\", \"grandpa\": \"5…\"}]"
+                 JSON like [{\"account\": \"5…\", \"aura\": \"5…\", \"grandpa\": \"5…\", \"balance\": 1000000000000}]"
                 .into())
         }
         id => match id.strip_prefix(LIVE_PREFIX) {
@@ -60,22 +65,29 @@ pub(crate) fn load(id: &str) -> Result<Box<dyn sc_service::ChainSpec>, String> {
 /// A chain without a sudo key, whose first validators come from a file.
 fn live(file: &Path) -> Result<ChainSpec, String> {
     let text = std::fs::read_to_string(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
-    let authorities: Vec<Authority> = serde_json::from_str(&text)
-        .map_err(|e| format!("{} is not a list of validators (account, aura, grandpa): {e}", file.display()))?;
+    let authorities: Vec<Authority> = serde_json::from_str(&text).map_err(|e| {
+        format!("{} is not a list of validators (account, aura, grandpa, balance): {e}", file.display())
+    })?;
     if authorities.is_empty() {
         return Err(format!("{} names no validator: a chain needs at least one", file.display()));
     }
-    let keys = authorities
-        .iter()
-        .map(|authority| {
-            let account: AccountId = parse("account", &authority.account)?;
-            let keys =
-                SessionKeys { aura: parse("aura", &authority.aura)?, grandpa: parse("grandpa", &authority.grandpa)? };
-            Ok((account.clone(), account, keys))
-        })
-        .collect::<Result<Vec<_>, String>>()
-        .map_err(|e| format!("{}: {e}", file.display()))?;
-    from_preset("Holdfast", "holdfast", ChainType::Live, LIVE_RUNTIME_PRESET, Some(serde_json::json!(keys)))
+    let in_file = |e: String| format!("{}: {e}", file.display());
+    let (mut keys, mut balances) = (Vec::new(), BTreeMap::new());
+    for authority in &authorities {
+        let account: AccountId = parse("account", &authority.account).map_err(in_file)?;
+        if balances.insert(account.clone(), authority.balance).is_some() {
+            return Err(in_file(format!("the account {} stands there twice", authority.account)));
+        }
+        let aura = parse("aura", &authority.aura).map_err(in_file)?;
+        let grandpa = parse("grandpa", &authority.grandpa).map_err(in_file)?;
+        keys.push((account.clone(), account, SessionKeys { aura, grandpa }));
+    }
+    let preset = holdfast_runtime::genesis::preset(&LIVE_RUNTIME_PRESET.into()).unwrap_or_default();
+    let mut genesis: serde_json::Value =
+        serde_json::from_slice(&preset).map_err(|e| format!("the runtime's preset `live` is not JSON: {e}"))?;
+    genesis["session"] = serde_json::json!({ "keys": keys });
+    genesis["balances"] = serde_json::json!({ "balances": balances.into_iter().collect::<Vec<_>>() });
+    Ok(builder("Holdfast", "holdfast", ChainType::Live)?.with_genesis_config_patch(genesis).build())
 }
 
 /// A public key in SS58 or as 0x-prefixed hex.
@@ -83,29 +95,18 @@ fn parse<K: Ss58Codec>(what: &str, text: &str) -> Result<K, String> {
     K::from_string(text).map_err(|e| format!("`{text}` is no {what} key in SS58 or hex: {e:?}"))
 }
 
-fn from_preset(
-    name: &str,
-    id: &str,
-    chain_type: ChainType,
-    preset: &str,
-    validators: Option<serde_json::Value>,
-) -> Result<ChainSpec, String> {
+fn builder(name: &str, id: &str, chain_type: ChainType) -> Result<ChainSpecBuilder, String> {
     let wasm = WASM_BINARY.ok_or("this binary was built without its runtime (SKIP_WASM_BUILD): build it again")?;
     let mut properties = Properties::new();
     properties.insert("tokenSymbol".into(), holdfast_runtime::TOKEN_SYMBOL.into());
     properties.insert("tokenDecimals".into(), holdfast_runtime::TOKEN_DECIMALS.into());
     properties.insert("ss58Format".into(), holdfast_runtime::SS58_PREFIX.into());
-    let builder = ChainSpec::builder(wasm, None)
+    Ok(ChainSpec::builder(wasm, None)
         .with_name(name)
         .with_id(id)
         .with_protocol_id(id)
         .with_chain_type(chain_type)
-        .with_properties(properties)
-        .with_genesis_config_preset_name(preset);
-    Ok(match validators {
-        None => builder.build(),
-        Some(keys) => builder.with_genesis_config_patch(serde_json::json!({ "session": { "keys": keys } })).build(),
-    })
+        .with_properties(properties))
 }
 
 #[cfg(test)]
@@ -119,39 +120,53 @@ mod tests {
         format!("{LIVE_PREFIX}{}", file.display())
     }
 
+    /// Where pallet-sudo keeps its key: `twox_128("Sudo") ++ twox_128("Key")`.
+    fn sudo_key() -> Vec<u8> {
+        sp_core::bytes::from_hex("0x5c0d1176a568c1f92944340dbfed9e9c530ebca703c85910e7164cb7d1c9e47b").expect("hex")
+    }
+
     fn key(suri: &str) -> String {
         sp_core::sr25519::Pair::from_string(suri, None).expect("a valid suri").public().to_ss58check()
+    }
+
+    fn validator(account: &str, aura: &str, grandpa: &str) -> serde_json::Value {
+        serde_json::json!({ "account": key(account), "aura": key(aura), "grandpa": key(grandpa), "balance": 7_000_000_000u64 })
     }
 
     #[test]
     fn a_live_chain_takes_its_validators_from_a_file_and_has_no_sudo_key() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let text =
-            serde_json::json!([{ "account": key("//Alice"), "aura": key("//Bob"), "grandpa": key("//Charlie") }]);
+        let text = serde_json::json!([validator("//Alice", "//Bob", "//Charlie")]);
         let spec = load(&authorities(dir.path(), &text.to_string())).expect("the file is in order");
         assert_eq!(spec.chain_type(), ChainType::Live);
         let json: serde_json::Value = serde_json::from_str(&spec.as_json(false).expect("a spec")).expect("JSON");
-        let genesis = &json["genesis"]["runtimeGenesis"];
-        assert_eq!(genesis["patch"]["session"]["keys"][0][2]["aura"], key("//Bob"));
-        assert!(genesis["patch"]["sudo"]["key"].is_null());
-        spec.as_storage_builder().build_storage().expect("the runtime accepts this genesis");
+        let patch = &json["genesis"]["runtimeGenesis"]["patch"];
+        assert_eq!(patch["session"]["keys"][0][2]["aura"], key("//Bob"));
+        assert_eq!(patch["balances"]["balances"][0], serde_json::json!([key("//Alice"), 7_000_000_000u64]));
+        let storage = spec.as_storage_builder().build_storage().expect("the runtime accepts this genesis");
+        assert!(!storage.top.contains_key(&sudo_key()));
     }
 
     #[test]
     fn every_preset_builds_a_genesis_state() {
         for id in ["dev", "local"] {
             let spec = load(id).expect("a preset");
-            spec.as_storage_builder().build_storage().expect("the runtime accepts its own preset");
+            let storage = spec.as_storage_builder().build_storage().expect("the runtime accepts its own preset");
+            assert!(storage.top.contains_key(&sudo_key()));
         }
     }
 
     #[test]
     fn a_bad_list_of_validators_is_an_error_that_names_the_file_and_the_fault() {
         let dir = tempfile::tempdir().expect("a temporary directory");
+        let one = validator("//Alice", "//Bob", "//Charlie");
+        let twice = serde_json::json!([one, one]).to_string();
         for (text, expected) in [
             ("[]", "names no validator"),
             ("{", "is not a list of validators"),
-            (r#"[{"account": "x", "aura": "y", "grandpa": "z"}]"#, "no account key"),
+            (r#"[{"account": "x", "aura": "y", "grandpa": "z", "balance": 1}]"#, "no account key"),
+            (r#"[{"account": "x", "aura": "y", "grandpa": "z"}]"#, "missing field `balance`"),
+            (&twice, "stands there twice"),
             (r#"[{"account": "x", "aura": "y", "grandpa": "z", "seed": "w"}]"#, "unknown field"),
         ] {
             let error = load(&authorities(dir.path(), text)).err().expect("refused");

@@ -187,7 +187,4 @@ mod runtime {
 
     #[runtime::pallet_index(10)]
     pub type Sudo = pallet_sudo;
-
-    #[runtime::pallet_index(11)]
-    pub type MultiBlockMigrations = pallet_migrations;
 }

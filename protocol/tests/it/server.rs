@@ -269,7 +269,7 @@ fn freeze(stream: impl Into<holdfast_protocol::Stream>) -> (Requests, Responder)
 
 #[test]
 fn only_a_connection_that_cannot_recover_is_given_up() {
-    let options = ClientOptions { give_up: Duration::from_secs(4), ..Default::default() };
+    let options = ClientOptions { give_up: Duration::from_secs(6), ..Default::default() };
     let directory = tempfile::tempdir().unwrap();
     let [idle, full] = ["idle", "full"].map(|name| directory.path().join(name));
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -279,28 +279,37 @@ fn only_a_connection_that_cannot_recover_is_given_up() {
         Endpoint::unix(full).unwrap(),
         Endpoint::tcp(tcp.local_addr().unwrap()).unwrap(),
     ];
-    let clients = endpoints.map(|endpoint| Client::with_options(endpoint, options));
-    clients.iter().for_each(|client| client.connect(GENESIS).unwrap());
+    let [idle, full, network] = endpoints.map(|endpoint| {
+        let client = Client::with_options(endpoint, options);
+        client.connect(GENESIS).unwrap();
+        client
+    });
     let _idle = freeze(idle_listener.accept().unwrap().0);
     let _full = freeze(full_listener.accept().unwrap().0);
-    let _tcp = freeze(tcp.accept().unwrap().0);
-    clients.iter().for_each(|client| drop(client.wait_up(Duration::from_secs(20)).unwrap()));
+    let _network = freeze(tcp.accept().unwrap().0);
+    for client in [&idle, &full, &network] {
+        client.wait_up(Duration::from_secs(20)).unwrap();
+    }
 
     // Fills what the daemon does not read.
-    let moment = || Until::Deadline(Instant::now() + Duration::from_millis(20));
-    for _ in 0..30 {
-        assert_eq!(clients[1].call(sign(&[0; 30_000]), moment()), Err(CallError::Deadline));
+    for _ in 0..20 {
+        let moment = Until::Deadline(Instant::now() + Duration::from_millis(5));
+        assert_eq!(full.call(sign(&[0; 30_000]), moment), Err(CallError::Deadline));
     }
-    assert_eq!(clients[1].state(), State::Unresponsive);
-    let (send, down) = mpsc::channel();
-    for client in &clients[1..] {
-        let send = send.clone();
+    assert_eq!(full.state(), State::Unresponsive);
+    let [full_down, network_down] = [&full, &network].map(|client| {
+        let (send, down) = mpsc::channel();
         client.on_change(move |state| {
             if matches!(state, State::Down(_)) {
                 let _ = send.send(());
             }
         });
-    }
-    (0..2).for_each(|_| down.recv_timeout(Duration::from_secs(20)).unwrap());
-    assert_eq!(clients[0].state(), State::Unresponsive);
+        down
+    });
+    full_down.recv_timeout(Duration::from_secs(30)).unwrap();
+    // The second time comes long after the idle one would have been given up too.
+    network_down.recv_timeout(Duration::from_secs(30)).unwrap();
+    let _network_again = freeze(tcp.accept().unwrap().0);
+    network_down.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert_eq!(idle.state(), State::Unresponsive);
 }

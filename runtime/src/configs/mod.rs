@@ -3,7 +3,6 @@
 use frame_support::{
     derive_impl,
     dispatch::DispatchClass,
-    migrations::FreezeChainOnFailedMigration,
     parameter_types,
     traits::{ConstBool, ConstU128, ConstU16, ConstU32, ConstU64, ConstU8, VariantCountOf},
     weights::{
@@ -22,9 +21,9 @@ use sp_version::RuntimeVersion;
 use crate::{
     migrations,
     validators::{CallFilter, KeepValidators, MayValidate},
-    AccountId, Aura, Balance, Balances, Block, Hash, MultiBlockMigrations, Nonce, OriginCaller, PalletInfo, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, Session,
-    SessionKeys, System, MICRO_HOLD, MILLI_HOLD, SS58_PREFIX, VERSION,
+    AccountId, Aura, Balance, Balances, Block, Hash, Nonce, OriginCaller, PalletInfo, Runtime, RuntimeCall,
+    RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, Session, SessionKeys, System,
+    MICRO_HOLD, MILLI_HOLD, SS58_PREFIX, VERSION,
 };
 
 /// The shortest slot that genesis may set, in milliseconds.
@@ -63,8 +62,6 @@ parameter_types! {
         .max_length(MAXIMUM_BLOCK_LENGTH)
         .modify_max_length_for_class(DispatchClass::Normal, |bytes| *bytes = NORMAL_DISPATCH_RATIO * *bytes)
         .build();
-    /// What a step of a migration may take of a block.
-    pub MigrationWeight: Weight = Perbill::from_percent(80) * MAXIMUM_BLOCK_WEIGHT;
     /// Fees do not follow demand.
     pub FeeMultiplier: Multiplier = Multiplier::one();
 }
@@ -86,7 +83,6 @@ impl frame_system::Config for Runtime {
     type BaseCallFilter = CallFilter;
     type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
     type SingleBlockMigrations = migrations::SingleBlock;
-    type MultiBlockMigrator = MultiBlockMigrations;
 }
 
 impl pallet_timing::Config for Runtime {
@@ -185,15 +181,4 @@ impl pallet_sudo::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
     type RuntimeCall = RuntimeCall;
     type WeightInfo = pallet_sudo::weights::SubstrateWeight<Runtime>;
-}
-
-impl pallet_migrations::Config for Runtime {
-    type RuntimeEvent = RuntimeEvent;
-    type Migrations = migrations::MultiBlock;
-    type CursorMaxLen = ConstU32<65_536>;
-    type IdentifierMaxLen = ConstU32<256>;
-    type MigrationStatusHandler = ();
-    type FailedMigrationHandler = FreezeChainOnFailedMigration;
-    type MaxServiceWeight = MigrationWeight;
-    type WeightInfo = pallet_migrations::weights::SubstrateWeight<Runtime>;
 }

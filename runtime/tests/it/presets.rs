@@ -3,7 +3,7 @@
 use frame_support::traits::{GetStorageVersion, StorageVersion};
 use holdfast_runtime::{
     genesis::{preset, preset_names, DEV_RUNTIME_PRESET, ENDOWMENT, LIVE_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET},
-    Balances, Grandpa, MultiBlockMigrations, Runtime, Session, SessionKeys, Timing,
+    Balances, Grandpa, Runtime, Session, SessionKeys, Timing,
 };
 use serde_json::json;
 use sp_consensus_aura::{runtime_decl_for_aura_api::AuraApiV1, SlotDuration};
@@ -98,7 +98,6 @@ fn genesis_writes_every_storage_version() {
             assert_eq!(versions::<Balances>(), [1, 1].map(StorageVersion::new));
             assert_eq!(versions::<Session>(), [1, 1].map(StorageVersion::new));
             assert_eq!(versions::<Grandpa>(), [5, 5].map(StorageVersion::new));
-            assert_eq!(versions::<MultiBlockMigrations>(), [0, 0].map(StorageVersion::new));
         });
     }
 }

@@ -1,0 +1,40 @@
+# `make help` lists what there is. The work is done by scripts/.
+
+ifneq ($(HOLDFAST_CACHE),)
+built := $(HOLDFAST_CACHE)/target/release
+else
+built := $(or $(CARGO_TARGET_DIR),target)/release
+endif
+
+.PHONY: help setup dev build test lint doc bench licences
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## install what building lacks on this machine (Debian, Ubuntu); says what it does first
+	@scripts/setup build
+
+dev: build ## set up, build, and run a development chain of one node
+	@echo
+	@echo "Starting a development chain: a block every 6 seconds, RPC at ws://127.0.0.1:9944. Ctrl-C ends it."
+	$(built)/holdfast-node --dev
+
+build: setup ## the node and the daemon, into $CARGO_TARGET_DIR or target/release
+	@[ -e $(built)/holdfast-node ] || echo "The first build takes 20 to 30 minutes on two cores."
+	scripts/cargo build --release --workspace --bins
+
+test: ## every check: format, licences, lint, documentation, tests (what CI runs)
+	@scripts/test
+
+lint: ## Clippy and rustdoc, warnings denied, over the workspace's own crates
+	@scripts/setup test
+	scripts/lint
+
+doc: lint ## the same; the documentation is in target/doc
+	@echo "The documentation: $(built:release=doc)/holdfast_protocol/index.html, and the other crates beside it."
+
+bench: setup ## the benchmarks of docs/benchmarks.md
+	scripts/cargo bench --profile release --workspace --bench '*'
+
+licences: ## the licences of everything that ships
+	scripts/check-licences

@@ -1,0 +1,49 @@
+//! Real processes for end-to-end tests: chains, nodes and signer daemons that are started, killed, stopped and awaited.
+//!
+//! | module | |
+//! |---|---|
+//! | [`binaries`] | where `holdfast-node` and `holdfast-host` lie |
+//! | [`chain`] | chain specifications with short slots and sessions |
+//! | [`host`] | the signer daemon |
+//! | [`http`] | health and metrics |
+//! | [`node`] | the node |
+//! | [`process`] | what both have in common: signals, logs, an end with their test |
+//! | [`rpc`] | what a node says of its chain |
+//! | [`proof`] | who made a seal, who voted |
+//! | [`search`] | secrets in files |
+
+#![forbid(unsafe_code)]
+
+pub mod binaries;
+pub mod chain;
+pub mod host;
+pub mod http;
+pub mod node;
+pub mod process;
+pub mod proof;
+pub mod rpc;
+pub mod search;
+
+use std::{future::Future, time::Duration};
+
+use anyhow::{Context, Result};
+
+pub use chain::Chain;
+pub use host::HostProcess;
+pub use node::NodeProcess;
+
+/// A slot of every chain that [`Chain`] makes.
+pub const SLOT: Duration = Duration::from_millis(chain::SLOT_MILLIS);
+
+/// For what takes a moment: a machine that runs many tests at once may need long for it.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// Awaits `future`, and says what was awaited when `limit` is over.
+pub async fn within<T>(limit: Duration, what: impl Into<String>, future: impl Future<Output = T>) -> Result<T> {
+    tokio::time::timeout(limit, future).await.with_context(|| format!("waited {limit:?} for {}", what.into()))
+}
+
+/// A directory of a test's own, removed at its end. Its path is short enough for sockets.
+pub fn directory() -> Result<tempfile::TempDir> {
+    Ok(tempfile::Builder::new().prefix("hf-").tempdir()?)
+}

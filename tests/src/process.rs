@@ -1,0 +1,192 @@
+//! Processes that never outlive their test, and what they print.
+
+use std::{
+    io::{self, BufRead, BufReader, PipeReader, Write},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{mpsc, Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{bail, Context, Result};
+use rustix::process::{kill_process, Pid, Signal};
+use tokio::sync::watch;
+
+use crate::within;
+
+/// How many of the last lines a process leaves behind for whoever reads a failed test.
+const TAIL: usize = 60;
+
+/// A child process whose output is kept. It is killed when this is dropped, and by the kernel when the test dies.
+pub struct Process {
+    name: String,
+    child: Child,
+    log: Log,
+}
+
+impl Process {
+    /// Starts `program` with `arguments`. What it prints on both of its streams also goes to `name.log` in
+    /// `directory`, after what is there, and temporary directories that it makes lie in `directory`.
+    pub fn start(name: &str, program: &Path, arguments: &[String], directory: &Path) -> Result<Process> {
+        let (reader, writer) = io::pipe()?;
+        // setpriv (util-linux) asks the kernel for the signal and becomes the program: the process id stays the same.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(program)
+            .args(arguments)
+            .env("TMPDIR", directory)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer);
+        let child = spawn_from_lasting_thread(command)
+            .with_context(|| format!("cannot start {} through setpriv", program.display()))?;
+        let log = Log::read(reader, &directory.join(format!("{name}.log")))?;
+        Ok(Process { name: name.to_owned(), child, log })
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        kill_process(Pid::from_child(&self.child), signal)
+            .with_context(|| format!("cannot send {signal:?} to {}", self.name))
+    }
+
+    /// Ends it at once (SIGKILL), even if it is stopped.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// An error once it has ended, with its status.
+    pub fn check_running(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("{} has ended: {status}", self.name),
+        }
+    }
+
+    /// Waits for its end.
+    pub async fn wait_exit(&mut self, limit: Duration) -> Result<ExitStatus> {
+        within(limit, format!("the end of {}", self.name), self.log.closed()).await?;
+        // The last of its streams is closed, so it is ending.
+        Ok(self.child.wait()?)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A process that has ended already is no failure here.
+        let _ = self.kill();
+        let lines = self.log.lines();
+        let tail = &lines[lines.len().saturating_sub(TAIL)..];
+        // Test runners show this for a failed test only.
+        eprintln!("--- the last {} lines of {} ---\n{}", tail.len(), self.name, tail.join("\n"));
+    }
+}
+
+/// What a process prints, line by line, as it comes.
+#[derive(Clone)]
+pub struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    /// Number of lines; its sender is dropped when the process has closed its streams.
+    count: watch::Receiver<usize>,
+}
+
+impl Log {
+    fn read(reader: PipeReader, file: &Path) -> Result<Log> {
+        let mut file = std::fs::File::options().create(true).append(true).open(file)?;
+        let (grown, count) = watch::channel(0);
+        let log = Log { lines: Arc::default(), count };
+        let lines = log.lines.clone();
+        std::thread::Builder::new().name("log".into()).spawn(move || {
+            let mut reader = BufReader::new(reader);
+            let mut bytes = Vec::new();
+            while reader.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
+                // A full disk must not keep a test from seeing the line.
+                let _ = file.write_all(&bytes);
+                locked(&lines).push(String::from_utf8_lossy(&bytes).trim_end().to_owned());
+                grown.send_modify(|count| *count += 1);
+                bytes.clear();
+            }
+        })?;
+        Ok(log)
+    }
+
+    /// All lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        locked(&self.lines).clone()
+    }
+
+    /// All lines so far, as one text.
+    pub fn text(&self) -> String {
+        self.lines().join("\n")
+    }
+
+    /// The first line that contains `text`, when it comes. An error if the process ends without it.
+    pub async fn wait_for(&self, text: &str, limit: Duration) -> Result<String> {
+        within(limit, format!("a line with `{text}`"), self.find(text)).await?
+    }
+
+    async fn find(&self, text: &str) -> Result<String> {
+        let mut count = self.count.clone();
+        let mut seen = 0;
+        loop {
+            // Read before the lines are: a line that comes in between is seen, or changes it again.
+            let ended = count.has_changed().is_err();
+            count.mark_unchanged();
+            {
+                let lines = locked(&self.lines);
+                if let Some(line) = lines[seen..].iter().find(|line| line.contains(text)) {
+                    return Ok(line.clone());
+                }
+                seen = lines.len();
+            }
+            if ended {
+                bail!("it ended without a line with `{text}`");
+            }
+            // An error here says that the streams are closed; the last lines are looked at once more.
+            let _ = count.changed().await;
+        }
+    }
+
+    async fn closed(&self) {
+        let mut count = self.count.clone();
+        while count.changed().await.is_ok() {}
+    }
+}
+
+fn locked(lines: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The kernel sends the death signal when the *thread* that started the child ends (prctl(2), PR_SET_PDEATHSIG), so
+/// all children are started by one that lasts as long as this process.
+fn spawn_from_lasting_thread(command: Command) -> io::Result<Child> {
+    type Order = (Command, mpsc::Sender<io::Result<Child>>);
+    static SPAWNER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (sender, orders) = mpsc::channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in orders {
+                // Nobody waits for the answer only if the waiting thread is gone, and the process with it.
+                let _ = answer.send(command.spawn());
+            }
+        });
+        sender
+    });
+    let (answer, answered) = mpsc::channel();
+    spawner.send((command, answer)).map_err(io::Error::other)?;
+    answered.recv().map_err(io::Error::other)?
+}

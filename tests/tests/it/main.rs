@@ -1,0 +1,10 @@
+//! The path of every signature, from the chain back to the trusted application, with real processes.
+
+mod development;
+mod following;
+mod metrics;
+mod outage;
+mod process;
+mod refusal;
+mod restart;
+mod rotation;
