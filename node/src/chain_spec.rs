@@ -169,15 +169,15 @@ mod tests {
             (&twice, "stands there twice"),
             (r#"[{"account": "x", "aura": "y", "grandpa": "z", "seed": "w"}]"#, "unknown field"),
         ] {
-            let error = load(&authorities(dir.path(), text)).err().expect("refused");
+            let error = load(&authorities(dir.path(), text)).expect_err("refused");
             assert!(error.contains(expected) && error.contains("authorities.json"), "{error}");
         }
     }
 
     #[test]
     fn an_unknown_chain_is_an_error_that_lists_the_known_ones() {
-        let error = load("devv").err().expect("refused");
+        let error = load("devv").expect_err("refused");
         assert!(error.contains("dev, local, live:FILE"), "{error}");
-        assert!(load("live").err().expect("refused").contains("live:FILE"));
+        assert!(load("live").expect_err("refused").contains("live:FILE"));
     }
 }

@@ -1,6 +1,8 @@
 //! The Holdfast node: follows and extends the chain; every signature comes from a TEE.
 
 #![forbid(unsafe_code)]
+// The errors of sc-cli and sc-service are that large.
+#![allow(clippy::result_large_err)]
 
 mod chain_spec;
 mod cli;

@@ -36,7 +36,7 @@ pub use node::NodeProcess;
 pub const SLOT: Duration = Duration::from_millis(chain::SLOT_MILLIS);
 
 /// For what takes a moment: a machine that runs many tests at once may need long for it.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(120);
 
 /// Awaits `future`, and says what was awaited when `limit` is over.
 pub async fn within<T>(limit: Duration, what: impl Into<String>, future: impl Future<Output = T>) -> Result<T> {

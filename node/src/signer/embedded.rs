@@ -1,6 +1,9 @@
 //! The signer of a development chain: the daemon's library with a software TEE, inside the node, over a real socket.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use holdfast_host::{Config, Daemon, InProcess};
 use holdfast_ta_soft::SoftTee;
@@ -65,7 +68,8 @@ fn socket_for(store: &Path) -> Result<(PathBuf, Option<tempfile::TempDir>), sc_s
     if beside.as_os_str().len() <= MAX_SOCKET_PATH {
         return Ok((beside, None));
     }
-    let directory = tempfile::Builder::new().prefix("holdfast-").tempdir()?;
+    let private = std::fs::Permissions::from_mode(0o700);
+    let directory = tempfile::Builder::new().prefix("holdfast-").permissions(private).tempdir()?;
     Ok((directory.path().join("signer.sock"), Some(directory)))
 }
 
@@ -75,8 +79,6 @@ mod tests {
 
     #[test]
     fn a_path_too_long_for_a_socket_moves_it_to_a_short_private_directory() {
-        use std::os::unix::fs::PermissionsExt;
-
         let short = PathBuf::from("/base/chains/dev/software-tee");
         let (socket, directory) = socket_for(&short).expect("nothing is created");
         assert_eq!(socket, PathBuf::from("/base/chains/dev/signer.sock"));

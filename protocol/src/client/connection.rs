@@ -33,7 +33,7 @@ pub(super) fn run(hub: Arc<Hub>, genesis: [u8; 32]) {
                 if !hub.up(&link) {
                     return;
                 }
-                log::info!("the daemon at {} answers: {}", hub.endpoint, link.info.lock().kind);
+                log::debug!("the daemon at {} answers", hub.endpoint);
                 reported = None;
                 let (answered, error) = read(hub, &link, &mut receiver);
                 if answered {
@@ -49,7 +49,7 @@ pub(super) fn run(hub: Arc<Hub>, genesis: [u8; 32]) {
             }
         };
         if hub.state() != State::Closed && reported.as_ref() != Some(&reason) {
-            log::warn!("no daemon at {}: {reason}; trying again", hub.endpoint);
+            log::debug!("no daemon at {}: {reason:?}; trying again", hub.endpoint);
             reported = Some(reason);
         }
         if !hub.rest(backoff) {

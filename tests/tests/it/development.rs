@@ -55,7 +55,7 @@ async fn a_purged_development_chain_loses_its_tee_store_too_and_starts_again_fro
     let directory = directory()?;
     let base_path = directory.path().join("data");
     let mut node = Setup::bare(directory.path(), "node").with(&["--dev"]).at(&base_path).start().await?;
-    node.rpc().wait_finalised(1, SOON).await?;
+    node.rpc().wait_best(1, SOON).await?;
     let first = node.rpc().header_at(1).await?;
     assert!(node.interrupt(SOON).await?.success());
     assert!(store_in(&base_path).is_dir());
