@@ -88,25 +88,25 @@ pub struct Genesis(pub [u8; 32]);
 #[serde(try_from = "String")]
 pub struct LogFilter(String);
 
-/// A configuration that cannot be used.
+/// A configuration that cannot be used. The message holds its cause, which is not in the chain of sources again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration file {}: {source}", path.display())]
+    #[error("cannot read the configuration file {}: {cause}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file is not TOML, or says something unknown or impossible; the message names the line.
-    #[error("{}: {source}`holdfast-host example-config` prints every option with its default.", path.display())]
+    #[error("{}: {cause}`holdfast-host example-config` prints every option with its default.", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
         /// What and where.
-        source: Box<toml::de::Error>,
+        cause: Box<toml::de::Error>,
     },
 }
 
@@ -148,9 +148,8 @@ impl Config {
 
     /// Reads a configuration file.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
+        toml::from_str(&text).map_err(|cause| ConfigError::Parse { path: path.to_owned(), cause: Box::new(cause) })
     }
 }
 

@@ -32,7 +32,8 @@ pub struct Daemon {
     drain: Duration,
 }
 
-/// Why a daemon does not start. Nothing is left behind.
+/// Why a daemon does not start. Nothing is left behind. The message holds its cause, which is not in the chain of
+/// sources again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -41,13 +42,13 @@ pub enum StartError {
     Listen(#[from] ListenError),
     /// Nobody could watch it.
     #[error(
-        "cannot serve health and metrics on {address}: {source}; choose another address with --http, or --http off"
+        "cannot serve health and metrics on {address}: {cause}; choose another address with --http, or --http off"
     )]
     Http {
         /// The address.
         address: SocketAddr,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The trusted application would have no thread.
     #[error("cannot start a thread: {0}")]
@@ -67,12 +68,14 @@ impl Daemon {
         let http = match config.http.0 {
             Some(address) => {
                 let sources = http::Sources { signer: signer.clone(), metrics, link: name.clone(), health };
-                Some(http::start(address, sources).await.map_err(|source| StartError::Http { address, source })?)
+                Some(http::start(address, sources).await.map_err(|cause| StartError::Http { address, cause })?)
             }
             None => None,
         };
+        // It was bound, so it is not empty; a node is to be told where it is from anywhere.
+        let socket = std::path::absolute(&config.socket).unwrap_or_else(|_| config.socket.clone());
         tracing::info!(
-            socket = %config.socket.display(),
+            uri = %format_args!("unix://{}", socket.display()),
             tcp = front.tcp().map(tracing::field::display),
             http = http.as_ref().map(|http| tracing::field::display(http.address())),
             link = name,
@@ -80,10 +83,10 @@ impl Daemon {
         );
         tokio::spawn(announce(signer, health));
         let drain = Duration::from_millis(config.limits.drain_ms);
-        Ok(Daemon { front, http, worker, socket: config.socket.clone(), drain })
+        Ok(Daemon { front, http, worker, socket, drain })
     }
 
-    /// The Unix socket.
+    /// The Unix socket, by its absolute path.
     pub fn socket(&self) -> &Path {
         &self.socket
     }

@@ -32,7 +32,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Some(Command::CheckConfig) => {
             cli.options.config()?;
-            println!("The configuration is good.");
+            println!("The options are valid. Directories and ports are tried when the daemon starts.");
             Ok(())
         }
         None => serve(cli.options.config()?),
@@ -47,7 +47,8 @@ fn serve(config: Config) -> anyhow::Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), tee = SoftTee::DESCRIPTION, "holdfast-host starts");
-    let tee = SoftTee::open(&config.store)?;
+    // Its message holds its cause: without the chain, which would say that a second time.
+    let tee = SoftTee::open(&config.store).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

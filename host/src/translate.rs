@@ -257,6 +257,9 @@ fn failure(error: Error) -> Failure {
         Error::Corrupt => {
             Failure::Tee("an object in its store is damaged: retire the store and rotate the session keys".into())
         }
+        Error::Full => {
+            Failure::Tee(format!("its store is full: there are {} keys; retire those that are not used", ta::MAX_KEYS))
+        }
         Error::Platform(code) => Failure::Tee(format!("its platform failed with code {code:#x}")),
     }
 }

@@ -1,7 +1,7 @@
 //! One node's connection, on a thread of its own: whatever it does or does not do delays nobody else.
 
 use std::{
-    sync::{atomic::Ordering, Arc},
+    sync::{atomic::Ordering, Arc, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -11,7 +11,7 @@ use holdfast_protocol::{
     ChannelError,
 };
 
-use super::{Shared, Slot, Socket};
+use super::{places::Place, Shared, Slot, Socket};
 use crate::{config::Genesis, worker::Stopping};
 
 /// Gives a new client a thread, if there is room for it.
@@ -45,7 +45,7 @@ enum End {
 
 fn run(shared: &Shared, slot: Slot, socket: Socket) {
     let connection = slot.number;
-    let reason = match converse(shared, connection, socket) {
+    let reason = match converse(shared, &slot, socket) {
         Ok(End::Done) => "done",
         Ok(End::Rejected) => "rejected",
         Err(_) if shared.stopping.load(Ordering::SeqCst) => "done",
@@ -58,23 +58,34 @@ fn run(shared: &Shared, slot: Slot, socket: Socket) {
     drop(slot);
 }
 
-fn converse(shared: &Shared, connection: u64, socket: Socket) -> Result<End, ChannelError> {
+fn converse(shared: &Shared, slot: &Slot, socket: Socket) -> Result<End, ChannelError> {
+    let connection = slot.number;
     let deadline = Instant::now() + shared.handshake;
-    let (hello, pending) = server::accept(socket, deadline)?;
+    let (hello, pending) = match server::accept(socket, deadline) {
+        // It has been told already.
+        Err(error @ ChannelError::Version(_)) => {
+            shared.rejected(connection, error.to_string());
+            return Ok(End::Rejected);
+        }
+        accepted => accepted?,
+    };
     let welcome = match shared.judge(&hello, deadline) {
         Ok(welcome) => welcome,
         Err(rejection) => {
-            tracing::warn!(connection, %rejection, "rejected a node");
+            shared.rejected(connection, rejection.to_string());
             pending.reject(rejection)?;
             return Ok(End::Rejected);
         }
     };
     let (mut requests, responder) = pending.welcome(welcome)?;
+    *shared.rejection() = None;
     tracing::info!(connection, "a node connected");
     let result = loop {
+        // Before it is read: what finds no place stays in the socket.
+        let Some(place) = slot.places.take() else { break Ok(End::Done) };
         match requests.next() {
             Ok(Some(request)) => {
-                if shared.ask(request, &responder).is_err() {
+                if shared.ask(request, place, &responder).is_err() {
                     shared.wait_until_drained();
                     break Ok(End::Done);
                 }
@@ -107,15 +118,32 @@ impl Shared {
     }
 
     /// Puts a request to the signer. When the daemon is stopping nobody will answer it.
-    fn ask(&self, request: Request, responder: &Responder) -> Result<(), Stopping> {
+    fn ask(&self, request: Request, place: Place, responder: &Responder) -> Result<(), Stopping> {
         let Request { id, deadline_ms, call } = request;
         let deadline = Instant::now() + Duration::from_millis(deadline_ms.into());
         let responder = responder.clone();
         let answer = move |result| {
+            // Freed also if this is never called.
+            let _place = place;
             // A client that is gone, or does not read, has been closed by this; its thread sees to the rest.
             let _ = responder.send(Response { id, result });
         };
         self.signer.submit(call, deadline, answer)
+    }
+
+    /// Says in the log why a node was rejected: once for a node that comes again and again.
+    fn rejected(&self, connection: u64, reason: String) {
+        let mut last = self.rejection();
+        if last.as_ref() == Some(&reason) {
+            tracing::debug!(connection, reason, "rejected a node again");
+        } else {
+            tracing::warn!(connection, reason, "rejected a node");
+            *last = Some(reason);
+        }
+    }
+
+    fn rejection(&self) -> MutexGuard<'_, Option<String>> {
+        self.rejection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn closed(&self, reason: &str) {

@@ -1,6 +1,7 @@
 //! Where nodes connect: sockets, limits, handshakes. Knows the [`Signer`], and nothing of what is behind it.
 
 mod connection;
+mod places;
 mod unix;
 
 use std::{
@@ -20,6 +21,7 @@ use std::{
 };
 
 use holdfast_protocol::Stream;
+use places::Places;
 use rustix::net::Shutdown;
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -36,7 +38,7 @@ use crate::{
 /// How long accepting rests when the system has no descriptors or memory for a connection.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Why the daemon cannot listen.
+/// Why the daemon cannot listen. The message holds its cause, which is not in the chain of sources again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
@@ -53,23 +55,26 @@ pub enum ListenError {
     #[error("{} is there and is not a socket: move it away, or choose another --socket", .0.display())]
     NotASocket(PathBuf),
     /// The directory is missing.
-    #[error("the directory of {} is not there: make it for the daemon's user (mkdir -m 0700), or choose another --socket", .0.display())]
+    #[error(
+        "the directory of {} is not there: as the daemon's user run `install -d -m 0700 {}`, or choose another --socket",
+        .0.display(), .0.parent().unwrap_or(.0).display()
+    )]
     NoDirectory(PathBuf),
     /// The system does not let it.
-    #[error("no socket can be made at {}: {source}; the daemon's user must be able to write to its directory", path.display())]
+    #[error("no socket can be made at {}: {cause}; the daemon's user must be able to write to its directory", path.display())]
     Unix {
         /// The socket.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The system does not let it.
-    #[error("cannot listen on {address}: {source}; choose another address")]
+    #[error("cannot listen on {address}: {cause}; choose another port with --tcp")]
     Tcp {
         /// The address.
         address: SocketAddr,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -89,8 +94,10 @@ struct Shared {
     genesis: OnceLock<[u8; 32]>,
     handshake: Duration,
     limit: usize,
-    /// Handles with which open connections can be shut down, by number.
-    open: Mutex<HashMap<u64, OwnedFd>>,
+    /// Why the last node was rejected, until one is welcome.
+    rejection: Mutex<Option<String>>,
+    /// Open connections, by number.
+    open: Mutex<HashMap<u64, Open>>,
     next: AtomicU64,
     count: watch::Sender<usize>,
     stopping: AtomicBool,
@@ -98,10 +105,17 @@ struct Shared {
     on_drained: Condvar,
 }
 
+/// What is needed to shut down a connection.
+struct Open {
+    handle: OwnedFd,
+    places: Arc<Places>,
+}
+
 /// A place among the connections; dropping it frees it.
 struct Slot {
     shared: Arc<Shared>,
     number: u64,
+    places: Arc<Places>,
 }
 
 /// A client that has just connected.
@@ -114,26 +128,14 @@ impl Front {
     /// Binds the sockets and starts to accept, on the caller's tokio runtime.
     pub(crate) async fn start(config: &Config, signer: Signer, metrics: Arc<Metrics>) -> Result<Front, ListenError> {
         let (unix, socket) = unix::bind(&config.socket, config.socket_mode)?;
-        let failed = |source| ListenError::Unix { path: config.socket.clone(), source };
+        let failed = |cause| ListenError::Unix { path: config.socket.clone(), cause };
         unix.set_nonblocking(true).map_err(failed)?;
         let unix = UnixListener::from_std(unix).map_err(failed)?;
         let tcp = match config.tcp {
             Some(address) => Some(listen(address.address()).await?),
             None => None,
         };
-        let shared = Arc::new(Shared {
-            signer,
-            metrics,
-            genesis: config.genesis.map_or_else(OnceLock::new, |genesis| OnceLock::from(genesis.0)),
-            handshake: Duration::from_millis(config.limits.handshake_ms),
-            limit: usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
-            open: Mutex::default(),
-            next: AtomicU64::new(0),
-            count: watch::Sender::new(0),
-            stopping: AtomicBool::new(false),
-            drained: Mutex::new(false),
-            on_drained: Condvar::new(),
-        });
+        let shared = Arc::new(Shared::new(config, signer, metrics));
         let mut front = Front { shared, accepting: Vec::new(), _socket: socket, tcp: None };
         let shared = front.shared.clone();
         front.accepting.push(tokio::spawn(async move {
@@ -193,6 +195,23 @@ impl Drop for Front {
 }
 
 impl Shared {
+    fn new(config: &Config, signer: Signer, metrics: Arc<Metrics>) -> Shared {
+        Shared {
+            signer,
+            metrics,
+            genesis: config.genesis.map_or_else(OnceLock::new, |genesis| OnceLock::from(genesis.0)),
+            handshake: Duration::from_millis(config.limits.handshake_ms),
+            limit: usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
+            rejection: Mutex::default(),
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            count: watch::Sender::new(0),
+            stopping: AtomicBool::new(false),
+            drained: Mutex::new(false),
+            on_drained: Condvar::new(),
+        }
+    }
+
     /// A place for one more connection, if there is one.
     fn admit(self: &Arc<Shared>, socket: &Socket) -> io::Result<Option<Slot>> {
         let handle = socket.handle()?;
@@ -201,15 +220,17 @@ impl Shared {
         if open.len() >= self.limit || self.stopping.load(Ordering::SeqCst) {
             return Ok(None);
         }
-        open.insert(number, handle);
+        let places = Arc::<Places>::default();
+        open.insert(number, Open { handle, places: places.clone() });
         self.counted(open.len());
-        Ok(Some(Slot { shared: self.clone(), number }))
+        Ok(Some(Slot { shared: self.clone(), number, places }))
     }
 
     fn shut_down(&self) {
         *self.drained.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.on_drained.notify_all();
-        for handle in self.open().values() {
+        for Open { handle, places } in self.open().values() {
+            places.close();
             // A connection that is already gone says so; nothing is left to do.
             let _ = rustix::net::shutdown(handle, Shutdown::Both);
         }
@@ -226,7 +247,7 @@ impl Shared {
         let _done = self.on_drained.wait_while(drained, |drained| !*drained);
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, OwnedFd>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -259,7 +280,7 @@ impl From<Socket> for Stream {
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
-    let failed = |source| ListenError::Tcp { address, source };
+    let failed = |cause| ListenError::Tcp { address, cause };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
@@ -268,4 +289,27 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Listen
 async fn rest(error: io::Error) {
     tracing::warn!(%error, "cannot accept a connection");
     tokio::time::sleep(BREATH).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{worker, InProcess};
+    use holdfast_ta_soft::SoftTee;
+    use places::PLACES;
+
+    #[test]
+    fn a_connection_that_waits_for_a_place_is_let_go_when_all_are_closed() {
+        let metrics = Arc::new(Metrics::new());
+        let link = Box::new(InProcess::new(SoftTee::in_memory()));
+        let (signer, _worker) = worker::start(link, 1, metrics.clone()).expect("a thread");
+        let shared = Arc::new(Shared::new(&Config::default(), signer, metrics));
+        let (ours, _theirs) = UnixStream::pair().expect("sockets");
+        let slot = shared.admit(&Socket::Unix(ours)).expect("a handle").expect("room");
+        let _held: Vec<_> = (0..PLACES).filter_map(|_| slot.places.take()).collect();
+        let places = slot.places.clone();
+        let waiting = std::thread::spawn(move || places.take().is_none());
+        shared.shut_down();
+        assert!(waiting.join().expect("no panic"));
+    }
 }

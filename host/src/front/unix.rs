@@ -37,7 +37,7 @@ pub(super) fn bind(path: &Path, mode: SocketMode) -> Result<(UnixListener, Bound
     check_socket_path(path)?;
     let failed = |errno: Errno| match errno {
         Errno::NOENT | Errno::NOTDIR => ListenError::NoDirectory(path.to_owned()),
-        errno => ListenError::Unix { path: path.to_owned(), source: errno.into() },
+        errno => ListenError::Unix { path: path.to_owned(), cause: errno.into() },
     };
     let address = SocketAddrUnix::new(path).map_err(failed)?;
     let lock = Lock::take(path).map_err(failed)?.ok_or_else(|| ListenError::Locked(path.to_owned()))?;
@@ -253,7 +253,8 @@ mod tests {
         let (home, _) = home();
         let missing = home.path().join("missing/host.sock");
         let error = bind(&missing, SocketMode::default()).map(drop).expect_err("refused").to_string();
-        assert!(error.contains("mkdir"), "{error}");
+        let directory = home.path().join("missing");
+        assert!(error.contains(&format!("`install -d -m 0700 {}`", directory.display())), "{error}");
         let long = home.path().join("x".repeat(108));
         let error = bind(&long, SocketMode::default()).map(drop).expect_err("refused").to_string();
         assert!(error.contains("choose a shorter directory"), "{error}");

@@ -244,6 +244,7 @@ fn each_error_becomes_its_failure() {
         (Error::NewerStore, "newer"),
         (Error::OtherStore, "its own store"),
         (Error::Corrupt, "damaged"),
+        (Error::Full, "there are 4096 keys; retire"),
         (Error::Platform(0xffff_0007), "0xffff0007"),
     ] {
         assert!(matches!(fails(error), Failure::Tee(text) if text.contains(says)), "{error:?}");

@@ -1,8 +1,11 @@
 //! The binary, as an operator runs it.
 
 use std::{
-    io::Read,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        net::UnixStream,
+    },
     path::Path,
     process::{Child, Command, Output, Stdio},
 };
@@ -81,6 +84,38 @@ fn the_example_configuration_passes_the_check() {
     std::fs::write(&file, &example.stdout).expect("written");
     let checked = run(&["check-config", "--config", file.to_str().expect("text")]);
     assert!(checked.status.success(), "{}", text(&checked.stderr));
+    assert!(text(&checked.stdout).contains("tried when the daemon starts"), "{}", text(&checked.stdout));
+}
+
+#[test]
+fn every_error_is_printed_once_and_its_cause_before_the_remedy() {
+    let home = home();
+    let path = |name: &str| home.path().join(name).to_str().expect("text").to_owned();
+    std::fs::write(path("bad.toml"), "queue = 3\n").expect("written");
+    std::fs::write(path("file"), "").expect("written");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let start = |socket: &str, store: &str, http: &str, more: &[&str]| -> Vec<String> {
+        let args = ["--socket", socket, "--store", store, "--http", http];
+        args.iter().chain(more).map(|arg| (*arg).to_owned()).collect()
+    };
+    let check = |file: &str| -> Vec<String> { vec!["check-config".into(), "--config".into(), path(file)] };
+    let (socket, store) = (&path("host.sock"), &path("store"));
+    for (args, cause, remedy) in [
+        (check("bad.toml"), "unknown field", "example-config"),
+        (check("missing.toml"), "No such file", ""),
+        (start(socket, store, "off", &["--tcp", &address]), "Address already in use", "choose another port with --tcp"),
+        (start(socket, store, &address, &[]), "Address already in use", "--http off"),
+        (start("/sys/host.sock", store, "off", &[]), "/sys/host.sock: ", "must be able to write"),
+        (start(socket, &path("file/store"), "off", &[]), "Not a directory", ""),
+    ] {
+        let output = host().args(["--log", "off"]).args(&args).output().expect("runs");
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let error = text(&output.stderr);
+        let (_, rest) = error.split_once(cause).unwrap_or_else(|| panic!("no {cause} in {error}"));
+        assert!(!rest.contains(cause), "twice: {error}");
+        assert!(rest.contains(remedy), "{error}");
+    }
 }
 
 #[test]
@@ -144,6 +179,48 @@ fn a_store_that_others_can_read_is_refused() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("chmod go="), "{}", text(&output.stderr));
     assert!(!home.path().join("host.sock").exists());
+}
+
+#[test]
+fn a_relative_socket_is_logged_as_the_uri_that_a_node_can_be_given() {
+    let home = home();
+    let child = host()
+        .current_dir(home.path())
+        .args(["--http", "off", "--socket", "host.sock", "--store", "store"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut process = Process(child);
+    let mut log = BufReader::new(process.0.stderr.take().expect("piped")).lines();
+    let line = log.find_map(|line| line.ok().filter(|line| line.contains(" listening "))).expect("it listens");
+    let uri = line.split(' ').find_map(|field| field.strip_prefix("uri=")).expect("in the line");
+    let client = connecting(uri.parse().expect("a node takes it"), GENESIS);
+    client.wait_up(LONG).expect("up");
+}
+
+#[test]
+fn a_node_that_is_rejected_again_and_again_is_warned_of_once_for_each_reason() {
+    let home = home();
+    let process = Process::start(home.path(), &["--genesis", &format!("0x{}", "11".repeat(32))]);
+    let socket = home.path().join("host.sock");
+    drop(client(&socket));
+    let rejected = |version, genesis| {
+        let mut stream = UnixStream::connect(&socket).expect("connects");
+        stream.set_read_timeout(Some(LONG)).expect("set");
+        stream.write_all(&[&MAGIC[..], &hello(version, genesis)].concat()).expect("sent");
+        read_to_end(&mut stream);
+    };
+    let other = [2; 32];
+    for (version, genesis) in [(1, other), (1, other), (1, other), (77, GENESIS), (77, GENESIS), (1, other)] {
+        rejected(version, genesis);
+    }
+    // Once one was welcome, the next that is rejected is news.
+    drop(client(&socket));
+    rejected(1, other);
+    let (code, log) = process.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(log.matches("rejected a node").count(), 4, "{log}");
+    assert!(log.lines().filter(|line| line.contains("rejected a node")).all(|line| line.contains("WARN")), "{log}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn where_no_socket_can_be_made_the_error_says_what_to_do() {
     let error = refused(|config| config.socket = "/sys/holdfast.sock".into()).to_string();
     assert!(error.contains("/sys/holdfast.sock") && error.contains("must be able to write"), "{error}");
     let error = refused(|config| config.socket = "/nowhere/holdfast.sock".into()).to_string();
-    assert!(error.contains("mkdir"), "{error}");
+    assert!(error.contains("`install -d -m 0700 /nowhere`"), "{error}");
     let error = refused(|config| config.socket = Path::new("/tmp").join("x".repeat(200))).to_string();
     assert!(error.contains("107"), "{error}");
 }
@@ -76,6 +76,7 @@ fn an_address_in_use_is_refused_and_nothing_is_left_behind() {
         config.tcp = Some(address.parse().expect("loopback"));
     });
     assert!(matches!(error, StartError::Listen(ListenError::Tcp { .. })), "{error}");
+    assert!(error.to_string().ends_with("choose another port with --tcp"), "{error}");
     let error = refused(|config| {
         config.socket = socket.clone();
         config.http = address.parse().expect("an address");

@@ -101,6 +101,22 @@ fn a_stop_gives_a_hanging_trusted_application_its_time_and_no_more() {
 }
 
 #[test]
+fn a_stop_ends_a_connection_that_waits_for_a_place_in_the_queue() {
+    let (link, strings) = puppet();
+    let mut daemon = Running::with(link, |config| {
+        config.http = "127.0.0.1:0".parse().expect("an address");
+        config.limits.drain_ms = 10;
+    });
+    let (mut greedy, _) = greet(daemon.raw());
+    let requests: Vec<u8> = (0..100).flat_map(has_frame).collect();
+    greedy.write_all(&requests).expect("sent");
+    strings.wait_for_call();
+    wait_for_metric(daemon.http(), "holdfast_host_queue 7");
+    assert!(!daemon.stop());
+    assert!(read_to_end(&mut greedy).is_empty());
+}
+
+#[test]
 fn after_a_stop_the_same_store_and_socket_serve_again_with_the_same_keys() {
     let home = tempfile::tempdir().expect("a directory");
     let (store, socket) = (home.path().join("store"), home.path().join("host.sock"));

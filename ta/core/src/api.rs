@@ -14,6 +14,8 @@ pub const STORE_SCHEMA: u16 = 1;
 pub const MAX_REQUEST: usize = 32 * 1024;
 /// The longest answer in bytes.
 pub const MAX_ANSWER: usize = 8 * 1024;
+/// The most keys that are stored. Beyond it no new key is made, and those that are there go on being used.
+pub const MAX_KEYS: u32 = 4096;
 /// The most keys in one page of [`Command::List`].
 pub const MAX_PAGE: u16 = 64;
 
@@ -247,6 +249,8 @@ pub enum Error {
     Corrupt,
     /// The platform failed, with its own code.
     Platform(u32),
+    /// There are [`MAX_KEYS`] keys: retire those that are not used.
+    Full,
 }
 
 /// What is wrong with a request.

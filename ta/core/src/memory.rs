@@ -11,10 +11,10 @@ use crate::{
     hash::blake2_256,
     keys::Key,
     store::{self, StoredKey},
-    Error, KeyId, KeyInfo, Origin, Tee, Usage,
+    Error, KeyId, KeyInfo, Origin, Tee, Usage, MAX_KEYS,
 };
 
-/// The most keys that are kept loaded; any number can be stored.
+/// The most keys that are kept loaded; more can be stored.
 const LOADED: usize = 1024;
 
 /// The trusted application's memory between two calls. It is made empty, and only [`crate::dispatch`] fills it.
@@ -47,7 +47,7 @@ impl Memory {
         Ok(self.opened.insert(opened))
     }
 
-    /// Stores a key and then knows it.
+    /// Stores a key and then knows it. There is always room for one that is there already.
     pub(crate) fn add(
         &mut self,
         tee: &mut impl Tee,
@@ -55,6 +55,10 @@ impl Memory {
         stored: StoredKey,
         key: Box<Key>,
     ) -> Result<(), Error> {
+        let opened = self.opened(tee)?;
+        if opened.len() >= MAX_KEYS as usize && !opened.contains(id) {
+            return Err(Error::Full);
+        }
         let attributes = Attributes { usage: stored.usage, origin: stored.origin };
         let written = store::write(tee, id, stored);
         self.settle(written)?;

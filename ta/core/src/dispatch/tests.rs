@@ -8,7 +8,7 @@ use crate::{
         generated, header, hex, possession, unknown_key, vote, TestTee, ALICE_ECDSA, ALICE_ED25519, ALICE_SR25519,
         FAULT,
     },
-    Context, Kind, Rule,
+    Context, Kind, Rule, MAX_KEYS,
 };
 
 const SCHEMES: [Scheme; 3] = [Scheme::Sr25519, Scheme::Ed25519, Scheme::Ecdsa];
@@ -173,6 +173,36 @@ fn a_generated_key_whose_secret_turns_up_as_a_seed_is_seeded_from_then_on() {
     assert_eq!(tee.list(10), Ok(vec![seeded.clone()]));
     tee.restart();
     assert_eq!(tee.list(10), Ok(vec![seeded]));
+}
+
+#[test]
+fn a_full_store_makes_no_new_key_and_goes_on_with_those_it_has() {
+    let mut tee = TestTee::development();
+    tee.next_random = vec![hex(ALICE_SR25519)];
+    let born = tee.make(Scheme::Sr25519, *b"test");
+    // Names alone, which is what is counted.
+    for number in 2..MAX_KEYS {
+        let mut id = unknown_key(Scheme::Ed25519, *b"test");
+        id.public[..4].copy_from_slice(&number.to_le_bytes());
+        tee.objects.insert(store::key_name(&id), vec![]);
+    }
+    tee.restart();
+    let last = tee.make(Scheme::Ecdsa, *b"test");
+    assert_eq!(tee.info().keys, Some(MAX_KEYS));
+
+    let full = tee.objects.clone();
+    for scheme in SCHEMES {
+        assert_eq!(tee.generate(scheme, *b"test", Usage::Sign, None), Err(Error::Full));
+        assert_eq!(tee.generate(scheme, *b"test", Usage::Sign, Some(&[3; 32])), Err(Error::Full));
+    }
+    assert_eq!((tee.info().keys, &tee.objects), (Some(MAX_KEYS), &full));
+    assert!(sign(&mut tee, &born).is_ok());
+    let seeded = tee.generate(Scheme::Sr25519, *b"test", Usage::Sign, Some(&hex(ALICE_SR25519)));
+    assert_eq!(seeded, Ok(KeyInfo { origin: Origin::Seeded, ..born }));
+
+    tee.ask(Command::Retire { id: last.id }).expect("retired");
+    tee.make(Scheme::Ed25519, *b"test");
+    assert_eq!(tee.generate(Scheme::Ed25519, *b"test", Usage::Sign, None), Err(Error::Full));
 }
 
 #[test]
