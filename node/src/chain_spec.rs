@@ -1,17 +1,21 @@
 //! Chain specifications, made from the runtime's genesis presets.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     path::{Path, PathBuf},
 };
 
 use holdfast_runtime::{
+    configs::{EXISTENTIAL_DEPOSIT, MAXIMUM_VALIDATORS},
     genesis::{DEV_RUNTIME_PRESET, LIVE_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET},
     AccountId, SessionKeys, WASM_BINARY,
 };
 use sc_service::{ChainType, Properties};
 use serde::Deserialize;
+use sp_consensus_aura::sr25519::AuthorityId as AuraId;
+use sp_consensus_grandpa::AuthorityId as GrandpaId;
 use sp_core::crypto::Ss58Codec;
+use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 
 /// Makes one.
 type ChainSpecBuilder = sc_chain_spec::ChainSpecBuilder;
@@ -68,26 +72,52 @@ fn live(file: &Path) -> Result<ChainSpec, String> {
     let authorities: Vec<Authority> = serde_json::from_str(&text).map_err(|e| {
         format!("{} is not a list of validators (account, aura, grandpa, balance): {e}", file.display())
     })?;
-    if authorities.is_empty() {
-        return Err(format!("{} names no validator: a chain needs at least one", file.display()));
-    }
     let in_file = |e: String| format!("{}: {e}", file.display());
-    let (mut keys, mut balances) = (Vec::new(), BTreeMap::new());
+    if authorities.is_empty() || authorities.len() > MAXIMUM_VALIDATORS as usize {
+        let count = authorities.len();
+        return Err(in_file(format!("{count} validators: a chain has at least one and at most {MAXIMUM_VALIDATORS}")));
+    }
+    let (mut keys, mut balances, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for authority in &authorities {
         let account: AccountId = parse("account", &authority.account).map_err(in_file)?;
-        if balances.insert(account.clone(), authority.balance).is_some() {
-            return Err(in_file(format!("the account {} stands there twice", authority.account)));
+        let aura: AuraId = parse("aura", &authority.aura).map_err(in_file)?;
+        let grandpa: GrandpaId = parse("grandpa", &authority.grandpa).map_err(in_file)?;
+        let of_it: [(&str, &[u8]); 3] = [
+            (&authority.account, account.as_ref()),
+            (&authority.aura, aura.as_ref()),
+            (&authority.grandpa, grandpa.as_ref()),
+        ];
+        for (text, key) in of_it {
+            if well_known(key) {
+                return Err(in_file(format!("`{text}` is a key that everybody knows (//Alice and its like)")));
+            }
+            if !seen.insert(key.to_vec()) {
+                return Err(in_file(format!(
+                    "`{text}` stands there twice: each account and each key is used once, and an account is not one of \
+                     its own session keys"
+                )));
+            }
         }
-        let aura = parse("aura", &authority.aura).map_err(in_file)?;
-        let grandpa = parse("grandpa", &authority.grandpa).map_err(in_file)?;
+        if u128::from(authority.balance) < EXISTENTIAL_DEPOSIT {
+            return Err(in_file(format!(
+                "the balance {} is too small for an account to exist: {EXISTENTIAL_DEPOSIT} is the least",
+                authority.balance
+            )));
+        }
+        balances.push((account.clone(), authority.balance));
         keys.push((account.clone(), account, SessionKeys { aura, grandpa }));
     }
     let preset = holdfast_runtime::genesis::preset(&LIVE_RUNTIME_PRESET.into()).unwrap_or_default();
     let mut genesis: serde_json::Value =
         serde_json::from_slice(&preset).map_err(|e| format!("the runtime's preset `live` is not JSON: {e}"))?;
     genesis["session"] = serde_json::json!({ "keys": keys });
-    genesis["balances"] = serde_json::json!({ "balances": balances.into_iter().collect::<Vec<_>>() });
+    genesis["balances"] = serde_json::json!({ "balances": balances });
     Ok(builder("Holdfast", "holdfast", ChainType::Live)?.with_genesis_config_patch(genesis).build())
+}
+
+/// Whether a public key belongs to one of the development phrase's accounts.
+fn well_known(key: &[u8]) -> bool {
+    Sr25519Keyring::iter().any(|who| who.public().0 == key) || Ed25519Keyring::iter().any(|who| who.public().0 == key)
 }
 
 /// A public key in SS58 or as 0x-prefixed hex.
@@ -136,13 +166,13 @@ mod tests {
     #[test]
     fn a_live_chain_takes_its_validators_from_a_file_and_has_no_sudo_key() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let text = serde_json::json!([validator("//Alice", "//Bob", "//Charlie")]);
+        let text = serde_json::json!([validator("//one", "//two", "//three")]);
         let spec = load(&authorities(dir.path(), &text.to_string())).expect("the file is in order");
         assert_eq!(spec.chain_type(), ChainType::Live);
         let json: serde_json::Value = serde_json::from_str(&spec.as_json(false).expect("a spec")).expect("JSON");
         let patch = &json["genesis"]["runtimeGenesis"]["patch"];
-        assert_eq!(patch["session"]["keys"][0][2]["aura"], key("//Bob"));
-        assert_eq!(patch["balances"]["balances"][0], serde_json::json!([key("//Alice"), 7_000_000_000u64]));
+        assert_eq!(patch["session"]["keys"][0][2]["aura"], key("//two"));
+        assert_eq!(patch["balances"]["balances"][0], serde_json::json!([key("//one"), 7_000_000_000u64]));
         let storage = spec.as_storage_builder().build_storage().expect("the runtime accepts this genesis");
         assert!(!storage.top.contains_key(&sudo_key()));
     }
@@ -159,10 +189,18 @@ mod tests {
     #[test]
     fn a_bad_list_of_validators_is_an_error_that_names_the_file_and_the_fault() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let one = validator("//Alice", "//Bob", "//Charlie");
+        let one = validator("//one", "//two", "//three");
         let twice = serde_json::json!([one, one]).to_string();
+        let known = serde_json::json!([validator("//one", "//two", "//Alice")]).to_string();
+        let own = serde_json::json!([validator("//one", "//one", "//two")]).to_string();
+        let mut pauper = one.clone();
+        pauper["balance"] = 1.into();
+        let poor = serde_json::json!([pauper]).to_string();
         for (text, expected) in [
-            ("[]", "names no validator"),
+            ("[]", "at least one"),
+            (&known, "everybody knows"),
+            (&own, "not one of its own session keys"),
+            (&poor, "too small"),
             ("{", "is not a list of validators"),
             (r#"[{"account": "x", "aura": "y", "grandpa": "z", "balance": 1}]"#, "no account key"),
             (r#"[{"account": "x", "aura": "y", "grandpa": "z"}]"#, "missing field `balance`"),

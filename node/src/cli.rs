@@ -1,11 +1,24 @@
 //! What an operator types.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use keystore_tee::Endpoint;
 use sc_cli::RunCmd;
+
+const CHAIN: &str = "The chain: dev, local (the default), live:FILE with a JSON list of the first validators, or the \
+     path of a specification that export-chain-spec has written";
+const DEV: &str = "A development chain of one validator, with a software TEE inside the node; its base path is \
+     temporary unless --base-path names one";
 
 /// The command line of `holdfast-node`.
 #[derive(Debug, Parser)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    mut_arg("chain", |arg| arg.help(CHAIN).long_help(CHAIN)),
+    mut_arg("dev", |arg| arg.help(DEV).long_help(DEV)),
+    // It always refuses: the trusted application makes session keys.
+    mut_subcommand("key", |key| key.mut_subcommand("insert", |insert| insert.hide(true))),
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) subcommand: Option<Command>,
@@ -26,13 +39,17 @@ pub(crate) struct SignerArgs {
     ///
     /// A validator needs it. A development chain without it runs the daemon inside the node, with a software TEE
     /// that protects nothing.
-    #[arg(long, value_name = "URI", conflicts_with_all = ["keystore_path", "password", "password_interactive", "password_filename"])]
-    pub(crate) keystore_uri: Option<String>,
+    #[arg(long, value_name = "URI", value_parser = endpoint, conflicts_with_all = ["keystore_path", "password", "password_interactive", "password_filename"])]
+    pub(crate) keystore_uri: Option<Endpoint>,
 
     /// What kind of keystore signs. `local` keeps keys in files, as other Substrate nodes do, and is there to compare
     /// with: a chain of type Live refuses it.
     #[arg(long, value_enum, value_name = "KIND", default_value_t, conflicts_with = "keystore_uri")]
     pub(crate) keystore: KeystoreKind,
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    text.parse().map_err(|e: keystore_tee::UriError| e.to_string())
 }
 
 /// The kinds of keystore.

@@ -1,5 +1,7 @@
 //! Carries out what was typed.
 
+use std::{fs::File, io::ErrorKind, path::Path};
+
 use holdfast_runtime::opaque::Block;
 use sc_cli::SubstrateCli;
 use sc_network::config::NetworkBackendType;
@@ -42,9 +44,14 @@ impl SubstrateCli for Cli {
     }
 }
 
+/// What the node logs of the daemon inside it: the keystore says the same of it from the other end.
+const QUIET_DAEMON: &str = "holdfast_host=warn,holdfast_host::daemon=error";
+
 /// Parses the command line and runs it to its end.
 pub(crate) fn run() -> sc_cli::Result<()> {
-    let cli = Cli::from_args();
+    let mut cli = Cli::from_args();
+    // Of the daemon inside the node its faults are news; whoever wants the rest says so with --log, which comes later.
+    cli.run.shared_params.log.insert(0, QUIET_DAEMON.into());
     match &cli.subcommand {
         None => run_node(&cli),
         Some(Command::Key(sc_cli::KeySubcommand::Insert(_))) => Err(sc_cli::Error::Input(
@@ -93,13 +100,23 @@ pub(crate) fn run() -> sc_cli::Result<()> {
     }
 }
 
+/// What an operator reads when it went wrong.
+pub(crate) fn explain(error: sc_cli::Error) -> String {
+    match error {
+        sc_cli::Error::Input(text) | sc_cli::Error::Service(sc_service::Error::Other(text)) => text,
+        sc_cli::Error::NetworkKeyNotFound(path) => format!(
+            "this validator has no network key at {}: make one with `holdfast-node key generate-node-key` and the same \
+             --chain and --base-path (on a chain that is thrown away, --unsafe-force-node-key-generation makes it)",
+            path.display()
+        ),
+        error => error.to_string(),
+    }
+}
+
 fn run_node(cli: &Cli) -> sc_cli::Result<()> {
     let runner = cli.create_runner(&cli.run)?;
-    let arguments = cli.signer.clone();
-    runner.run_node_until_exit(|config| async move {
-        let plan = signer::plan_for(&arguments, &config).map_err(|e| sc_cli::Error::Input(e.to_string()))?;
-        start(config, plan).await.map_err(sc_cli::Error::Service)
-    })
+    let plan = signer::plan_for(&cli.signer, runner.config()).map_err(|e| sc_cli::Error::Input(e.to_string()))?;
+    runner.run_node_until_exit(|config| async move { start(config, plan).await.map_err(sc_cli::Error::Service) })
 }
 
 async fn start(config: Configuration, plan: Plan) -> Result<sc_service::TaskManager, sc_service::Error> {
@@ -122,10 +139,57 @@ fn purge(cmd: &sc_cli::PurgeChainCmd, config: Configuration) -> sc_cli::Result<(
     let development = config.chain_spec.chain_type() == ChainType::Development;
     let database = config.database.path().map(ToOwned::to_owned);
     let existed = database.as_ref().is_some_and(|path| path.exists());
+    let _database = database.as_deref().map(hold_database).transpose()?;
+    let held = if development { signer::hold(&store)? } else { None };
+    if held.is_some() {
+        println!("The keys of this development chain in {store:?} go with its database.");
+    }
     cmd.run(config.database)?;
     let agreed = cmd.yes || (existed && !database.is_some_and(|path| path.exists()));
-    if development && agreed {
-        signer::purge(&store)?;
+    match held {
+        Some(held) if agreed => signer::purge(&store, held),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Takes the lock that ParityDB takes, so that no database is removed under a running node.
+fn hold_database(path: &Path) -> sc_cli::Result<Option<File>> {
+    let lock = match File::open(path.join("lock")) {
+        Ok(lock) => lock,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e.into()),
+    };
+    match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(lock)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(sc_cli::Error::Input(format!(
+            "a node is running on {}: stop it first; nothing was removed",
+            path.display()
+        ))),
+        Err(e) => Err(std::io::Error::from(e).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_in_use_is_not_purged() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        assert!(hold_database(dir.path()).expect("there is none").is_none());
+        std::fs::write(dir.path().join("lock"), "").expect("the directory is writable");
+        let held = hold_database(dir.path()).expect("nobody holds it");
+        assert!(hold_database(dir.path()).is_err_and(|e| explain(e).contains("nothing was removed")));
+        drop(held);
+        assert!(hold_database(dir.path()).expect("nobody holds it now").is_some());
+    }
+
+    #[test]
+    fn the_help_can_be_built_and_names_every_way_to_name_a_chain() {
+        use clap::CommandFactory;
+        let mut command = Cli::command();
+        command.build();
+        let help = command.render_long_help().to_string();
+        assert!(help.contains("live:FILE") && !help.contains("staging"), "{help}");
+    }
 }

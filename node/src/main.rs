@@ -13,6 +13,14 @@ mod service;
 mod signer;
 mod voting;
 
-fn main() -> sc_cli::Result<()> {
-    command::run()
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match command::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("holdfast-node: {}", command::explain(error));
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -17,7 +17,7 @@ use sp_consensus_aura::sr25519::AuthorityPair as AuraPair;
 use crate::{
     rpc,
     sealing::HeaderToSigner,
-    signer::{other, Embedded, Plan, ReleaseOnExit, Signer},
+    signer::{admitted, other, Embedded, Plan, ReleaseOnExit, Signer},
     voting::AwaitTee,
 };
 
@@ -203,6 +203,7 @@ where
     let force_authoring = config.force_authoring;
     let name = config.network.node_name.clone();
     let enable_grandpa = !config.disable_grandpa;
+    let chain_type = config.chain_spec.chain_type();
     let prometheus_registry = config.prometheus_registry().cloned();
 
     let rpc_builder = {
@@ -258,7 +259,14 @@ where
             SimpleSlotWorkerToSlotWorker(HeaderToSigner::new(worker, signer.tee(), slot_duration)),
             sync_service.clone(),
             move |_, ()| async move { Ok(inherent_data(slot_duration)) },
-        );
+        )
+        .boxed();
+        let (keystore, chain_type) = (signer.tee(), chain_type.clone());
+        let aura = async move {
+            if admitted(keystore, chain_type).await {
+                aura.await
+            }
+        };
         // Essential: a node that silently stopped authoring would be worse than one that ends.
         task_manager.spawn_essential_handle().spawn_blocking("aura", Some("block-authoring"), aura);
     }
@@ -286,12 +294,12 @@ where
             telemetry: telemetry.as_ref().map(|telemetry| telemetry.handle()),
             offchain_tx_pool_factory: OffchainTransactionPoolFactory::new(transaction_pool),
         };
-        let keystore = signer.tee();
+        let keystore = signer.tee().filter(|_| role.is_authority());
         let voter = async move {
             // GRANDPA asks once per round whether the node holds a voter's key, and keeps the answer. Before the
-            // signer's keys were ever read there is none to give, so the voter starts after that.
-            if let Some(keystore) = keystore {
-                keystore.ready().await;
+            // signer's keys were ever read there is none to give, so a voter starts after that.
+            if !admitted(keystore, chain_type).await {
+                return;
             }
             match sc_consensus_grandpa::run_grandpa_voter(params) {
                 Ok(voter) => voter.await,
@@ -322,7 +330,7 @@ async fn start_signer(plan: &Plan, local: &KeystoreContainer, task_manager: &mut
             log::warn!("🔓 Session keys lie in files (--keystore local): no TEE signs for this node");
             return Ok(Signer::Local(local.keystore()));
         }
-        Plan::Daemon(uri) => uri.clone(),
+        Plan::Daemon(endpoint) => endpoint.to_string(),
         Plan::Embedded(store) => {
             let embedded = Embedded::start(store).await?;
             let uri = embedded.uri().to_owned();
@@ -332,7 +340,7 @@ async fn start_signer(plan: &Plan, local: &KeystoreContainer, task_manager: &mut
     };
     let keystore =
         keystore_tee::TEEKeystore::deferred(&uri).map_err(|e| other(format!("--keystore-uri {uri}: {e}")))?;
-    log::info!("🔑 Session keys are held by the signer at {uri}");
+    log::info!("🔑 Session keys are those of the signer at {uri}");
     let keystore = Arc::new(keystore);
     let release = ReleaseOnExit(keystore.clone());
     task_manager.spawn_handle().spawn("release-signer", None, async move {

@@ -1,5 +1,8 @@
 //! Real processes for end-to-end tests: chains, nodes and signer daemons that are started, killed, stopped and awaited.
 //!
+//! The programs must be there: `cargo nextest run --release --workspace -E 'package(holdfast-e2e)'` builds them and runs
+//! the tests. Each test has directories, sockets and ports of its own, so any number of them can run at once.
+//!
 //! | module | |
 //! |---|---|
 //! | [`binaries`] | where `holdfast-node` and `holdfast-host` lie |

@@ -29,10 +29,12 @@ impl Process {
     /// `directory`, after what is there, and temporary directories that it makes lie in `directory`.
     pub fn start(name: &str, program: &Path, arguments: &[String], directory: &Path) -> Result<Process> {
         let (reader, writer) = io::pipe()?;
-        // setpriv (util-linux) asks the kernel for the signal and becomes the program: the process id stays the same.
+        // setpriv (util-linux) asks the kernel for the signal and becomes the shell, which becomes the program: the
+        // process id stays the same. The shell starts nothing if this process died before the kernel was asked.
         let mut command = Command::new("setpriv");
         command
-            .args(["--pdeathsig", "KILL", "--"])
+            .args(["--pdeathsig", "KILL", "--", "/bin/sh", "-c", r#"[ "$PPID" = "$0" ] && exec "$@""#])
+            .arg(std::process::id().to_string())
             .arg(program)
             .args(arguments)
             .env("TMPDIR", directory)

@@ -29,11 +29,7 @@ impl Embedded {
         let daemon = Daemon::start(&Config::embedded(socket.clone()), Box::new(InProcess::new(tee)))
             .await
             .map_err(|e| other(format!("cannot start the signer inside the node: {e}")))?;
-        log::warn!(
-            "🔓 This development chain signs with a {}: its keys lie in {}",
-            SoftTee::DESCRIPTION,
-            store.display()
-        );
+        log::info!("🔑 The signer inside this node keeps its keys in {}", store.display());
         Ok(Self { uri: format!("unix://{}", socket.display()), _daemon: daemon, _runtime_directory: runtime_directory })
     }
 
@@ -48,14 +44,16 @@ pub(crate) fn store_of(config: &Configuration) -> PathBuf {
     config.base_path.config_dir(config.chain_spec.id()).join("software-tee")
 }
 
-/// Removes the store of a purged development chain: its keys have signed for blocks that are no more.
-pub(crate) fn purge(store: &Path) -> Result<(), sc_cli::Error> {
+/// Takes the lock of a development chain's store, if there is one, so that it is not removed under a running node.
+pub(crate) fn hold(store: &Path) -> Result<Option<SoftTee>, sc_cli::Error> {
     if !store.exists() {
-        return Ok(());
+        return Ok(None);
     }
-    // Opening takes the lock, so that the store is not pulled from under a running node.
-    let held = SoftTee::open(store)
-        .map_err(|e| sc_cli::Error::Input(format!("the software TEE's store was left as it is: {e}")))?;
+    SoftTee::open(store).map(Some).map_err(|e| sc_cli::Error::Input(format!("{e}; nothing was removed")))
+}
+
+/// Removes the store of a purged development chain: its keys have signed for blocks that are no more.
+pub(crate) fn purge(store: &Path, held: SoftTee) -> Result<(), sc_cli::Error> {
     std::fs::remove_dir_all(store)?;
     drop(held);
     println!("{store:?} removed.");
@@ -96,10 +94,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let store = dir.path().join("software-tee");
         let held = SoftTee::open(&store).expect("a new store");
-        assert!(purge(&store).is_err());
-        assert!(store.exists());
+        assert!(hold(&store).is_err());
         drop(held);
-        purge(&store).expect("nobody holds it now");
+        let held = hold(&store).expect("nobody holds it now").expect("it is there");
+        purge(&store, held).expect("it can be removed");
         assert!(!store.exists());
+        assert!(hold(&store).expect("there is none").is_none());
     }
 }

@@ -5,13 +5,14 @@ mod none;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use keystore_tee::TEEKeystore;
+use keystore_tee::{Endpoint, TEEKeystore};
 use sc_service::{ChainType, Configuration, Role};
 use serde::Serialize;
 use sp_keystore::KeystorePtr;
+use tokio::signal::unix::{signal, SignalKind};
 
 use crate::cli::{KeystoreKind, SignerArgs};
-pub(crate) use embedded::{purge, store_of, Embedded};
+pub(crate) use embedded::{hold, purge, store_of, Embedded};
 
 /// How long a node that must put a well-known key into its signer waits for it.
 const WAIT_FOR_SEED: Duration = Duration::from_secs(30);
@@ -20,7 +21,7 @@ const WAIT_FOR_SEED: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
     /// A daemon at this address.
-    Daemon(String),
+    Daemon(Endpoint),
     /// A daemon with a software TEE inside this process, over this store.
     Embedded(PathBuf),
     /// Files, as other Substrate nodes do.
@@ -38,14 +39,24 @@ pub(crate) enum PlanError {
          (only a development chain, --dev, brings its own)"
     )]
     NoSigner,
+    /// A well-known key on a live chain.
+    #[error("--alice and its like (and --dev) sign with keys that everybody knows, which a live chain refuses")]
+    SeedOnLive,
     /// Keys in files on a live chain.
     #[error("--keystore local keeps session keys in files, which a live chain refuses: use --keystore-uri")]
     LocalOnLive,
 }
 
 /// Decides who signs. Pure, so that every combination can be tested.
-pub(crate) fn plan(args: &SignerArgs, chain: &ChainType, authority: bool, store: PathBuf) -> Result<Plan, PlanError> {
+pub(crate) fn plan(
+    args: &SignerArgs,
+    chain: &ChainType,
+    authority: bool,
+    seeded: bool,
+    store: PathBuf,
+) -> Result<Plan, PlanError> {
     match (&args.keystore_uri, args.keystore) {
+        _ if seeded && *chain == ChainType::Live => Err(PlanError::SeedOnLive),
         (_, KeystoreKind::Local) if *chain == ChainType::Live => Err(PlanError::LocalOnLive),
         (_, KeystoreKind::Local) => Ok(Plan::Local),
         (Some(uri), KeystoreKind::Tee) => Ok(Plan::Daemon(uri.clone())),
@@ -58,7 +69,13 @@ pub(crate) fn plan(args: &SignerArgs, chain: &ChainType, authority: bool, store:
 /// The plan for this node's configuration.
 pub(crate) fn plan_for(args: &SignerArgs, config: &Configuration) -> Result<Plan, PlanError> {
     let chain = config.chain_spec.chain_type();
-    plan(args, &chain, matches!(config.role, Role::Authority), embedded::store_of(config))
+    plan(
+        args,
+        &chain,
+        matches!(config.role, Role::Authority),
+        config.dev_key_seed.is_some(),
+        embedded::store_of(config),
+    )
 }
 
 /// The signer of a running node.
@@ -141,13 +158,16 @@ impl Signer {
         if !wants_seed {
             return Ok(());
         }
-        let waiting = keystore.clone();
-        let info = tokio::task::spawn_blocking(move || waiting.wait_ready(WAIT_FOR_SEED))
-            .await
-            .map_err(|e| other(format!("waiting for the signer failed: {e}")))?
-            .map_err(|e| {
-                other(format!("a well-known key (--alice, --dev, …) needs a signer, and there is none: {e}"))
-            })?;
+        log::info!("⏳ Waiting up to {} s for the signer, to put a well-known key into it", WAIT_FOR_SEED.as_secs());
+        let (waiting, mut terminate) = (keystore.clone(), signal(SignalKind::terminate())?);
+        let ready = tokio::select! {
+            ready = tokio::task::spawn_blocking(move || waiting.wait_ready(WAIT_FOR_SEED)) => ready,
+            _ = tokio::signal::ctrl_c() => return Err(interrupted(keystore)),
+            _ = terminate.recv() => return Err(interrupted(keystore)),
+        };
+        let info = ready.map_err(|e| other(format!("waiting for the signer failed: {e}")))?.map_err(|e| {
+            other(format!("a well-known key (--alice, --dev, …) needs a signer, and there is none: {e}"))
+        })?;
         if !info.development {
             return Err(other(format!(
                 "a well-known key (--alice, --dev, …) can be put only into a development TEE, and the signer is a \
@@ -157,6 +177,26 @@ impl Signer {
         }
         Ok(())
     }
+}
+
+/// The operator stops a node that still waits for its signer.
+fn interrupted(keystore: &TEEKeystore) -> sc_service::Error {
+    keystore.release();
+    other("stopped while waiting for the signer".into())
+}
+
+/// Whether this signer may sign on a chain of this type: resolves when its keys are known, and until then nothing is
+/// signed. A live chain refuses a TEE that protects nothing.
+pub(crate) async fn admitted(keystore: Option<Arc<TEEKeystore>>, chain: ChainType) -> bool {
+    let Some(keystore) = keystore else { return true };
+    keystore.ready().await;
+    let tee = keystore.tee();
+    let fit = chain != ChainType::Live || tee.as_ref().is_some_and(|tee| !tee.simulated && !tee.development);
+    if !fit {
+        let kind = tee.map_or("a TEE that went away".into(), |tee| tee.kind.escape_debug().to_string());
+        log::error!("a live chain takes no keys from {kind}: point --keystore-uri at the daemon of a production TEE");
+    }
+    fit
 }
 
 /// Frees votes that wait for the TEE when the node stops: dropped with the tasks of the service.
@@ -177,8 +217,8 @@ mod tests {
     use super::*;
 
     fn decide(uri: Option<&str>, keystore: KeystoreKind, chain: ChainType, authority: bool) -> Result<Plan, PlanError> {
-        let args = SignerArgs { keystore_uri: uri.map(Into::into), keystore };
-        plan(&args, &chain, authority, "/store".into())
+        let args = SignerArgs { keystore_uri: uri.map(|uri| uri.parse().expect("a valid URI")), keystore };
+        plan(&args, &chain, authority, false, "/store".into())
     }
 
     #[test]
@@ -200,8 +240,19 @@ mod tests {
     #[test]
     fn a_named_daemon_is_taken_on_every_chain() {
         for chain in [ChainType::Development, ChainType::Local, ChainType::Live] {
-            assert_eq!(decide(Some("unix:///s"), KeystoreKind::Tee, chain, true), Ok(Plan::Daemon("unix:///s".into())));
+            assert_eq!(
+                decide(Some("unix:///s"), KeystoreKind::Tee, chain, true),
+                Ok(Plan::Daemon(Endpoint::unix("/s").expect("a valid path")))
+            );
         }
+    }
+
+    #[test]
+    fn a_live_chain_refuses_keys_that_everybody_knows() {
+        let args = SignerArgs { keystore_uri: Some("unix:///s".parse().expect("a valid URI")), ..Default::default() };
+        let seeded = |chain| plan(&args, &chain, true, true, "/store".into());
+        assert_eq!(seeded(ChainType::Live), Err(PlanError::SeedOnLive));
+        assert!(seeded(ChainType::Local).is_ok() && seeded(ChainType::Development).is_ok());
     }
 
     #[test]

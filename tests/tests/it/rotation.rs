@@ -71,6 +71,17 @@ async fn after_a_rotation_seals_and_votes_are_made_by_keys_that_the_trusted_appl
     Ok(())
 }
 
+#[tokio::test]
+async fn the_search_for_key_files_finds_those_of_a_node_that_keeps_its_keys_in_files() -> Result<()> {
+    let directory = directory()?;
+    let chain = Chain::new(directory.path(), Kind::Local, &["Alice"])?;
+    let node = Setup::new(directory.path(), "node", &chain).with(&["--alice", "--keystore", "local"]).start().await?;
+    let keys = rotate(node.rpc()).await?;
+    assert_eq!(search::key_files(directory.path(), "aura", &keys.aura.0)?.len(), 1);
+    assert_eq!(search::key_files(directory.path(), "gran", &keys.grandpa.0)?.len(), 1);
+    Ok(())
+}
+
 /// Lets the node's signer make session keys for Alice.
 async fn rotate(rpc: &Rpc) -> Result<Fresh> {
     #[derive(serde::Deserialize)]
