@@ -3,17 +3,20 @@
 use std::time::{Duration, Instant};
 
 use holdfast_protocol::{
-    client::{CallError, Until},
+    client::{CallError, State, Unreachable, Until},
     message::{Call, Failure, KeyId, Reply},
 };
+use log::Level;
 use sp_keystore::Error;
 
-use crate::{metrics::Outcome, shown::shown, verify::Wrong, TEEKeystore, TARGET};
+use crate::{metrics::Outcome, shown::shown, verify::Wrong, waiting, TEEKeystore, TARGET};
 
 /// How long a question without a deadline of its own may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Pauses between attempts: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(2));
+/// A vote that took so long has waited for something: the connection broke on the way, or the TEE is overloaded.
+const NOTABLE: Duration = Duration::from_secs(1);
 
 /// How long a signature is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub(crate) enum Patience {
     /// A block's seal: until the slot ends, through a daemon's restart. To ask twice is safe: whichever signature
     /// comes back seals the same header.
     Seal(Instant),
-    /// Anything else: until then, and not at all without a connection.
+    /// Anything else: until then, and not at all while the TEE is away.
     Other(Instant),
 }
 
@@ -44,13 +47,20 @@ impl Patience {
         }
     }
 
+    /// The pause before another attempt; `None` if there is no time for one. Towards the end attempts come closer.
+    fn pause(self, longest: Duration) -> Option<Duration> {
+        let pause = self.left().map_or(longest, |left| longest.min(left / 2));
+        (pause >= PAUSES.0 / 2).then_some(pause)
+    }
+
     /// Whether one more attempt can help after this failure.
     fn again_after(self, failure: &Missing) -> bool {
         match (self, failure) {
-            (_, Missing::NoKey | Missing::Call(CallError::Closed | CallError::Protocol(_))) => false,
-            (_, Missing::Call(CallError::Failed(Failure::Refused { .. } | Failure::BadRequest(_)))) => false,
-            (_, Missing::Call(CallError::Failed(Failure::Busy))) => true,
+            (_, Missing::Call(CallError::Closed | CallError::Protocol(_))) => false,
+            (_, Missing::Call(CallError::Failed(Failure::Refused { .. }))) => false,
+            // Also without its key, which may be in the store that the daemon is started with next.
             (Self::Vote, _) => true,
+            (_, Missing::Call(CallError::Failed(Failure::Busy))) => true,
             (Self::Seal(_), Missing::Call(CallError::Unreachable(_))) => true,
             _ => false,
         }
@@ -76,13 +86,32 @@ impl TEEKeystore {
         call: impl Fn() -> Call,
         judge: impl Fn(Reply) -> Result<T, Wrong>,
     ) -> Result<Option<T>, Error> {
+        waiting::aside(|| self.ask_here(key, patience, call, judge))
+    }
+
+    fn ask_here<T>(
+        &self,
+        key: &KeyId,
+        patience: Patience,
+        call: impl Fn() -> Call,
+        judge: impl Fn(Reply) -> Result<T, Wrong>,
+    ) -> Result<Option<T>, Error> {
         let started = Instant::now();
         let mut pause = PAUSES.0;
+        let mut told = Vec::new();
+        if let (Patience::Vote, Some(why)) = (patience, self.absence().filter(|why| *why != CallError::Closed)) {
+            self.tell_waiting(key, patience, &Missing::Call(why), &mut told);
+        }
         loop {
-            let missing = match self.client.call(call(), patience.until()) {
+            let asked = match (patience, self.absence()) {
+                (Patience::Other(_), Some(why)) => Err(why),
+                _ => self.client.call(call(), patience.until()),
+            };
+            let missing = match asked {
                 Ok(reply) => match judge(reply) {
                     Ok(made) => {
                         self.metrics.signature(key.key_type, Outcome::Ok, started.elapsed());
+                        self.tell_given(key, patience, started.elapsed(), !told.is_empty());
                         return Ok(Some(made));
                     }
                     Err(wrong) => Missing::Wrong(wrong),
@@ -90,36 +119,94 @@ impl TEEKeystore {
                 Err(CallError::Failed(Failure::NoSuchKey)) => Missing::NoKey,
                 Err(error) => Missing::Call(error),
             };
-            let wait = patience.left().map_or(pause, |left| pause.min(left));
-            let again = patience.again_after(&missing) && !wait.is_zero();
-            self.tell(key, &missing, again);
-            if !(again && self.status.pause(wait)) {
-                self.metrics.signature(key.key_type, missing.outcome(), started.elapsed());
-                return missing.into_result();
+            let wait = patience.pause(pause).filter(|_| patience.again_after(&missing));
+            let Some(wait) = wait else { return self.end(key, patience, missing, started) };
+            self.tell_waiting(key, patience, &missing, &mut told);
+            if !self.status.pause(wait) {
+                return self.end(key, patience, Missing::Call(CallError::Closed), started);
             }
-            if matches!(missing, Missing::Wrong(_)) {
-                self.metrics.signature(key.key_type, Outcome::Invalid, started.elapsed());
+            // Without time for another attempt this one has the last word, rather than that the time is up.
+            if patience.left().is_some_and(|left| left.is_zero()) {
+                return self.end(key, patience, missing, started);
+            }
+            if matches!(missing.outcome(), Outcome::Invalid | Outcome::NoKey) {
+                self.metrics.signature(key.key_type, missing.outcome(), started.elapsed());
             }
             pause = (pause * 2).min(PAUSES.1);
         }
     }
 
-    /// Logs why there is no signature.
-    fn tell(&self, key: &KeyId, missing: &Missing, again: bool) {
+    /// Why nothing can be asked at the moment.
+    pub(crate) fn absence(&self) -> Option<CallError> {
+        Some(match self.client.state() {
+            State::Up(_) => return None,
+            State::Deferred => Unreachable::Deferred.into(),
+            State::Connecting => Unreachable::Connection("the connection is still being made".into()).into(),
+            State::Down(reason) => reason.into(),
+            State::Unresponsive => CallError::Deadline,
+            State::Closed => CallError::Closed,
+        })
+    }
+
+    fn end<T>(&self, key: &KeyId, patience: Patience, missing: Missing, started: Instant) -> Result<Option<T>, Error> {
+        let level = match missing {
+            Missing::Wrong(_) | Missing::Call(CallError::Failed(Failure::Refused { .. })) => Level::Error,
+            _ => Level::Warn,
+        };
+        log::log!(target: TARGET, level, "{}", self.why(key, patience, &missing));
+        self.metrics.signature(key.key_type, missing.outcome(), started.elapsed());
+        missing.into_result()
+    }
+
+    /// Says that another attempt follows: of a vote once, and once more for everything that somebody has to look into.
+    /// `told` is what was said of this signature before.
+    fn tell_waiting(&self, key: &KeyId, patience: Patience, missing: &Missing, told: &mut Vec<Outcome>) {
+        let vote = patience == Patience::Vote;
+        let level = match missing {
+            _ if !vote || told.contains(&missing.outcome()) => Level::Debug,
+            Missing::NoKey | Missing::Wrong(_) => Level::Error,
+            Missing::Call(CallError::Failed(Failure::BadRequest(_))) => Level::Error,
+            _ if told.is_empty() => Level::Warn,
+            _ => Level::Debug,
+        };
+        if level < Level::Debug {
+            told.push(missing.outcome());
+        }
+        let why = self.why(key, patience, missing);
+        let next = match vote {
+            true if why.ends_with('?') => " The vote waits",
+            true => ". The vote waits",
+            false => "; asking again",
+        };
+        log::log!(target: TARGET, level, "{why}{next}");
+    }
+
+    /// Says of a vote that its wait is over.
+    fn tell_given(&self, key: &KeyId, patience: Patience, took: Duration, told: bool) {
+        if patience == Patience::Vote && (told || took >= NOTABLE) {
+            let (kind, took) = (key.key_type.escape_ascii(), took.as_secs_f64());
+            log::info!(target: TARGET, "a vote of type {kind} was given after waiting {took:.1} s");
+        }
+    }
+
+    fn why(&self, key: &KeyId, patience: Patience, missing: &Missing) -> String {
         let kind = key.key_type.escape_ascii();
-        let next = if again { "; asking again" } else { "" };
-        let endpoint = self.client.endpoint();
         match missing {
-            Missing::NoKey => log::warn!(target: TARGET, "the TEE holds no such key of type {kind}"),
-            Missing::Wrong(wrong) => log::error!(
-                target: TARGET,
-                "a wrong answer from the daemon at {endpoint} for a key of type {kind} was not used: {wrong}{next}",
-            ),
+            Missing::NoKey => {
+                format!("the TEE holds no such key of type {kind}: is the daemon running with the right --store?")
+            }
+            Missing::Wrong(wrong) => {
+                let endpoint = self.client.endpoint();
+                format!("a wrong answer from the daemon at {endpoint} for a key of type {kind} was not used: {wrong}")
+            }
             Missing::Call(CallError::Failed(Failure::Refused { rule })) => {
-                log::error!(target: TARGET, "the TEE's policy refused a signature of type {kind}, rule {}", shown(rule))
+                format!("the TEE's policy refused a signature of type {kind}, rule {}", shown(rule))
             }
             Missing::Call(error) => {
-                log::warn!(target: TARGET, "no signature of type {kind}: {}{next}", shown(error))
+                let late = matches!(patience, Patience::Seal(end) if end <= Instant::now() + PAUSES.0)
+                    && matches!(missing.outcome(), Outcome::Away | Outcome::Deadline);
+                let slot = if late { " before the slot ended" } else { "" };
+                format!("no signature of type {kind}{slot}: {}", shown(error))
             }
         }
     }
@@ -159,16 +246,15 @@ pub(crate) fn keystore_error(error: &CallError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use holdfast_protocol::client::Unreachable;
 
     fn failures() -> Vec<Missing> {
         let failed = |failure| Missing::Call(CallError::Failed(failure));
         vec![
-            Missing::NoKey,
             failed(Failure::Refused { rule: "AuraNeedsHeader".into() }),
-            failed(Failure::BadRequest("too long".into())),
             Missing::Call(CallError::Closed),
             Missing::Call(CallError::Protocol("too long".into())),
+            Missing::NoKey,
+            failed(Failure::BadRequest("too long".into())),
             failed(Failure::Busy),
             Missing::Call(CallError::Unreachable(Unreachable::Connection("broken".into()))),
             Missing::Call(CallError::Deadline),
@@ -182,7 +268,7 @@ mod tests {
     #[test]
     fn rule_4_a_vote_is_given_up_only_where_no_attempt_can_help_or_none_is_wanted() {
         let again: Vec<bool> = failures().iter().map(|failure| Patience::Vote.again_after(failure)).collect();
-        assert_eq!(again, [vec![false; 5], vec![true; 6]].concat());
+        assert_eq!(again, [vec![false; 3], vec![true; 8]].concat());
     }
 
     #[test]

@@ -17,6 +17,19 @@ struct Known {
     loaded: bool,
 }
 
+/// What a listing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replaced {
+    /// Keys before.
+    pub(crate) held: usize,
+    /// Those of them that are there no longer.
+    pub(crate) gone: usize,
+    /// Keys now.
+    pub(crate) holds: usize,
+    /// Keys were made during the listing. Whether they are still there is for the next one to find out.
+    pub(crate) unsure: bool,
+}
+
 impl Cache {
     /// Whether the list was ever read to its end.
     pub(crate) fn loaded(&self) -> bool {
@@ -36,11 +49,15 @@ impl Cache {
     }
 
     /// The listing came to its end: what it found, and what was made meanwhile, is what there is.
-    pub(crate) fn replace(&self, mut keys: BTreeSet<KeyId>) {
+    pub(crate) fn replace(&self, mut keys: BTreeSet<KeyId>) -> Replaced {
         let mut known = self.0.write();
+        let unsure = !known.made.is_empty();
         keys.extend(known.made.drain(..));
+        let gone = known.keys.difference(&keys).count();
+        let replaced = Replaced { held: known.keys.len(), gone, holds: keys.len(), unsure };
         known.keys = keys;
         known.loaded = true;
+        replaced
     }
 
     /// Public keys of one scheme and type, sorted.
@@ -103,7 +120,8 @@ mod tests {
         cache.add(key(Scheme::Ed25519, b"gran", 1));
         cache.begin();
         cache.add(key(Scheme::Ed25519, b"gran", 2));
-        cache.replace(BTreeSet::from([key(Scheme::Ed25519, b"gran", 3)]));
+        let replaced = cache.replace(BTreeSet::from([key(Scheme::Ed25519, b"gran", 3)]));
+        assert_eq!(replaced, Replaced { held: 2, gone: 1, holds: 2, unsure: true });
         assert_eq!(cache.all(*b"gran"), Some(vec![vec![2; 32], vec![3; 32]]));
     }
 }

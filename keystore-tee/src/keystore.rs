@@ -18,7 +18,7 @@ use crate::{
     seed,
     shown::shown,
     verify::{self, Vrf, Wrong},
-    TEEKeystore, TARGET,
+    waiting, TEEKeystore, TARGET,
 };
 
 /// Keys of this type sign anything, and only a development TEE makes them.
@@ -227,7 +227,12 @@ impl TEEKeystore {
         let (seed, wanted) = seed.unzip();
         let seeded = seed.is_some();
         let call = Call::Generate { scheme, key_type: key_type.0, usage, seed };
-        let reply = self.client.call(call, Until::Deadline(Instant::now() + PATIENCE)).map_err(|error| {
+        let until = Until::Deadline(Instant::now() + PATIENCE);
+        let asked = match self.absence() {
+            Some(why) => Err(why),
+            None => waiting::aside(|| self.client.call(call, until)),
+        };
+        let reply = asked.map_err(|error| {
             log::warn!(target: TARGET, "no key of type {} was made: {}", key_type.0.escape_ascii(), shown(&error));
             keystore_error(&error)
         })?;

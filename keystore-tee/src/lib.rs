@@ -19,11 +19,15 @@
 //!
 //! - Down is not empty: public keys are cached, and the cache outlives every disconnection. Before the list of keys
 //!   was read for the first time, `keys` is [`Unavailable`](sp_keystore::Error::Unavailable) and `has_keys` false.
-//! - A GRANDPA vote waits for as long as it takes, since a voter without a signature ends the node. It is released by
+//! - A GRANDPA vote waits for as long as it takes, since a voter without a signature ends the node: also for a daemon
+//!   that came back with another store, and holds no such key. Only a refusal by the policy ends it, and
 //!   [`TEEKeystore::release`]. [`TEEKeystore::up`] is for a gate before a prevote.
 //! - An Aura seal waits until the deadline that came with its header ([`TEEKeystore::offer_header`]); then the slot is
 //!   lost, and the node goes on.
-//! - Anything else is an error at once without a connection, and else after ten seconds.
+//! - Anything else is an error at once while the TEE is away, and else after ten seconds.
+//!
+//! Whoever waits on a worker of a multi-threaded tokio runtime holds up no other task; a task of a `LocalSet` must not
+//! call the keystore.
 //!
 //! # The daemon is not trusted
 //!
@@ -50,6 +54,7 @@ mod seed;
 mod shown;
 mod status;
 mod verify;
+mod waiting;
 
 use std::{
     any::Any,
@@ -68,6 +73,7 @@ pub use holdfast_protocol::{
     endpoint::{Endpoint, UriError},
     message::TeeInfo,
 };
+use log::Level;
 use parking_lot::Mutex;
 use sp_panic_handler::AbortGuard;
 use substrate_prometheus_endpoint::{PrometheusError, Registry};
@@ -77,7 +83,7 @@ use crate::{
     headers::{Headers, Offer},
     metrics::Metrics,
     shown::shown,
-    status::{Change, Status},
+    status::{Change, Status, UNUSABLE},
 };
 
 /// Where everything here logs to.
@@ -118,7 +124,9 @@ impl TEEKeystore {
                 if change == Change::Returned {
                     metrics.reconnected();
                 }
-                tell(&endpoint, state, change);
+                if let Some((level, line)) = line(&endpoint, state, change) {
+                    log::log!(target: TARGET, level, "{line}");
+                }
             }
         });
         Ok(Self {
@@ -146,7 +154,7 @@ impl TEEKeystore {
         self.client.connect(genesis)
     }
 
-    /// Waits until the TEE answers and its list of keys was read.
+    /// Waits until the TEE can sign and its list of keys was read.
     pub fn wait_ready(&self, timeout: Duration) -> Result<TeeInfo, NotReady> {
         self.status
             .wait_ready(timeout)
@@ -158,7 +166,7 @@ impl TEEKeystore {
         self.status.ready()
     }
 
-    /// Resolves when the TEE answers: at once if it does now. It does not after a release.
+    /// Resolves when the TEE answers and its store can be used: at once if so now. It does not after a release.
     pub fn up(&self) -> impl Future<Output = ()> + Send + 'static {
         self.status.up()
     }
@@ -210,18 +218,79 @@ fn never_abort() -> Box<dyn Any> {
     Box::new(AbortGuard::never_abort())
 }
 
-fn tell(endpoint: &Endpoint, state: &State, change: Change) {
-    match (state, change) {
-        (_, Change::None) | (State::Deferred | State::Connecting | State::Closed, _) => {}
-        (State::Up(tee), Change::Met | Change::Returned) => {
-            let (kind, version) = (shown(&tee.kind), tee.ta_version);
-            log::info!(target: TARGET, "🔐 keys are held by {kind} (TA version {version}) behind {endpoint}");
+/// What the node's log says of a change.
+fn line(endpoint: &Endpoint, state: &State, change: Change) -> Option<(Level, String)> {
+    Some(match (state, change) {
+        (_, Change::None) | (State::Deferred | State::Connecting | State::Closed, _) => return None,
+        (State::Up(tee), _) if tee.keys.is_none() => {
+            (Level::Error, format!("the signer at {endpoint} cannot sign: {UNUSABLE}"))
+        }
+        (State::Up(tee), Change::Met) => {
+            let held =
+                format!("keys are held by {} (TA version {}) behind {endpoint}", shown(&tee.kind), tee.ta_version);
             if tee.simulated {
-                log::warn!(target: TARGET, "{kind} protects nothing: use it for development only");
+                (Level::Warn, format!("🔓 {held}: it protects nothing, use it for development only"))
+            } else {
+                (Level::Info, format!("🔐 {held}"))
             }
         }
-        (State::Up(_), Change::Other) => log::info!(target: TARGET, "the daemon at {endpoint} answers again"),
-        (State::Unresponsive, _) => log::warn!(target: TARGET, "the daemon at {endpoint} does not answer"),
-        (State::Down(reason), _) => log::warn!(target: TARGET, "no TEE behind {endpoint}: {}", shown(reason)),
+        (State::Up(_), Change::Returned) => (Level::Info, format!("the signer at {endpoint} is back")),
+        (State::Up(_), Change::Other) => (Level::Info, format!("the signer at {endpoint} answers again")),
+        (State::Unresponsive, _) => (Level::Warn, format!("the signer at {endpoint} does not answer")),
+        (State::Down(reason), _) => {
+            (Level::Warn, format!("the signer at {endpoint} is away: {}; trying again", shown(reason)))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_protocol::{client::Unreachable, message::Rejection};
+
+    fn tee(simulated: bool) -> TeeInfo {
+        let kind = if simulated { "software TEE, not a TEE" } else { "OP-TEE" };
+        let (development, keys) = (simulated, Some(2));
+        TeeInfo { ta_version: 1, schema: 1, kind: kind.into(), simulated, development, keys, catalogue: 1 }
+    }
+
+    #[test]
+    fn every_change_is_told_in_one_line_that_names_the_signer() {
+        let endpoint: Endpoint = "unix:///run/h.sock".parse().expect("a valid URI");
+        let line = |state, change| line(&endpoint, &state, change);
+        let told = |level, text: &str| Some((level, text.to_string()));
+        assert_eq!(
+            line(State::Up(tee(true)), Change::Met),
+            told(
+                Level::Warn,
+                "🔓 keys are held by software TEE, not a TEE (TA version 1) behind unix:///run/h.sock: it protects \
+                 nothing, use it for development only"
+            )
+        );
+        assert_eq!(
+            line(State::Up(tee(false)), Change::Met),
+            told(Level::Info, "🔐 keys are held by OP-TEE (TA version 1) behind unix:///run/h.sock")
+        );
+        let unusable = TeeInfo { keys: None, ..tee(false) };
+        assert_eq!(
+            line(State::Up(unusable), Change::Returned),
+            told(
+                Level::Error,
+                "the signer at unix:///run/h.sock cannot sign: its store cannot be used; the daemon's log says why"
+            )
+        );
+        assert_eq!(
+            line(State::Up(tee(true)), Change::Returned),
+            told(Level::Info, "the signer at unix:///run/h.sock is back")
+        );
+        let refused = State::Down(Unreachable::Connection("connection refused".into()));
+        assert_eq!(
+            line(refused.clone(), Change::Other),
+            told(Level::Warn, "the signer at unix:///run/h.sock is away: connection refused; trying again")
+        );
+        assert_eq!(line(refused, Change::None), None);
+        let (_, other) =
+            line(State::Down(Unreachable::Rejected(Rejection::Genesis([7; 32]))), Change::Other).expect("a line");
+        assert!(other.ends_with("or restart this one; trying again"), "not cut short: {other}");
     }
 }

@@ -10,9 +10,11 @@ use holdfast_protocol::{
     message::{Call, KeyId, Reply},
 };
 
+use log::Level;
+
 use crate::{
     ask::PATIENCE,
-    cache::Cache,
+    cache::{Cache, Replaced},
     scheme::public_length,
     shown::shown,
     status::{Next, Status},
@@ -47,6 +49,8 @@ pub(crate) enum ListError {
 pub(crate) fn keep_current(client: &Client, cache: &Cache, status: &Status) {
     let ask = |call| client.call(call, Until::Deadline(Instant::now() + PATIENCE));
     let mut catalogue = None;
+    let mut held = 0;
+    let mut failed = None;
     let mut pause = LOOK_EVERY;
     loop {
         match status.next(pause) {
@@ -55,14 +59,22 @@ pub(crate) fn keep_current(client: &Client, cache: &Cache, status: &Status) {
             Next::Look => {}
         }
         pause = match refresh(ask, cache, &mut catalogue) {
-            Ok(()) => {
+            Ok(replaced) => {
+                if let Some(replaced) = replaced {
+                    let (level, line) = news(held, replaced);
+                    log::log!(target: TARGET, level, "{line}");
+                    held = replaced.holds;
+                }
+                failed = None;
                 status.listed(Ok(()));
                 LOOK_EVERY
             }
             Err(ListError::Call(CallError::Closed)) => return,
             Err(error) => {
                 let error = shown(error);
-                log::warn!(target: TARGET, "the list of keys could not be read: {error}");
+                let level = if failed.as_ref() == Some(&error) { Level::Debug } else { Level::Warn };
+                log::log!(target: TARGET, level, "the list of keys could not be read: {error}; trying again");
+                failed = Some(error.clone());
                 status.listed(Err(error));
                 AGAIN_AFTER
             }
@@ -70,22 +82,33 @@ pub(crate) fn keep_current(client: &Client, cache: &Cache, status: &Status) {
     }
 }
 
+/// What an operator is told of a listing, when the one before found `held` keys.
+fn news(held: usize, replaced: Replaced) -> (Level, String) {
+    let Replaced { held: before, gone, holds, .. } = replaced;
+    if gone == 0 {
+        let level = if holds > 0 && holds != held { Level::Info } else { Level::Debug };
+        return (level, format!("the TEE holds {holds} keys"));
+    }
+    let missing = if before - gone == holds { String::new() } else { format!(", but {gone} are gone") };
+    let line = format!("the TEE held {before} keys and holds {holds} now{missing}");
+    (Level::Error, format!("{line}: is --store of the daemon the right one?"))
+}
+
 /// Reads the list if it is not the one of this catalogue. The catalogue is asked for first: what changes while the
-/// list is read is noticed the next time.
+/// list is read is noticed the next time. So is a key that was made here meanwhile, and perhaps retired by another.
 fn refresh(
     mut ask: impl FnMut(Call) -> Result<Reply, CallError>,
     cache: &Cache,
     catalogue: &mut Option<u64>,
-) -> Result<(), ListError> {
+) -> Result<Option<Replaced>, ListError> {
     let Reply::Info(tee) = ask(Call::Info)? else { return Err(ListError::Reply) };
-    if *catalogue != Some(tee.catalogue) {
-        cache.begin();
-        let keys = read(ask)?;
-        log::info!(target: TARGET, "the TEE holds {} keys", keys.len());
-        cache.replace(keys);
-        *catalogue = Some(tee.catalogue);
+    if *catalogue == Some(tee.catalogue) {
+        return Ok(None);
     }
-    Ok(())
+    cache.begin();
+    let replaced = cache.replace(read(ask)?);
+    *catalogue = (!replaced.unsure).then_some(tee.catalogue);
+    Ok(Some(replaced))
 }
 
 /// Reads the whole list. Every page must go on where the one before ended.
@@ -144,6 +167,53 @@ mod tests {
             Ok(page(from..asked, asked < 1000))
         });
         assert_eq!(keys.expect("a good list").len(), 1000);
+    }
+
+    #[test]
+    fn a_key_that_was_made_and_retired_during_one_listing_is_gone_after_the_next() {
+        let (cache, mut catalogue) = (Cache::default(), None);
+        let info = Reply::Info(holdfast_protocol::message::TeeInfo {
+            ta_version: 1,
+            schema: 1,
+            kind: "fake".into(),
+            simulated: true,
+            development: true,
+            keys: Some(1),
+            catalogue: 3,
+        });
+        let mut list = |made: Option<u32>| {
+            refresh(
+                |call| match call {
+                    Call::Info => Ok(info.clone()),
+                    _ => {
+                        made.into_iter().for_each(|made| cache.add(key(made).id));
+                        Ok(page([1], false))
+                    }
+                },
+                &cache,
+                &mut catalogue,
+            )
+            .expect("a good list")
+        };
+        let counts = |replaced: Option<Replaced>| replaced.map(|replaced| (replaced.holds, replaced.gone));
+        assert_eq!(counts(list(Some(2))), Some((2, 0)));
+        // The catalogue is the same, and yet it is read again.
+        assert_eq!(counts(list(None)), Some((1, 1)));
+        assert_eq!(list(None), None);
+    }
+
+    #[test]
+    fn keys_that_are_gone_are_an_error_and_the_count_is_told_when_it_changes() {
+        let told = |last, held, gone, holds| news(last, Replaced { held, gone, holds, unsure: false });
+        let right = "is --store of the daemon the right one?";
+        assert_eq!(told(2, 2, 2, 0), (Level::Error, format!("the TEE held 2 keys and holds 0 now: {right}")));
+        let line = format!("the TEE held 2 keys and holds 3 now, but 2 are gone: {right}");
+        assert_eq!(told(2, 2, 2, 3), (Level::Error, line));
+        assert_eq!(told(0, 0, 0, 2), (Level::Info, "the TEE holds 2 keys".into()));
+        // One was made here, and the listing finds it.
+        assert_eq!(told(2, 3, 0, 3).0, Level::Info);
+        assert_eq!(told(2, 2, 0, 2).0, Level::Debug);
+        assert_eq!(told(0, 0, 0, 0).0, Level::Debug);
     }
 
     // Rule 7: a bad byte is an error.

@@ -1,7 +1,7 @@
 //! Text that the daemon chose, made fit for a log line.
 
 /// The most characters of it that are shown.
-const MOST: usize = 200;
+const MOST: usize = 240;
 
 /// Cuts the text short and escapes what could forge a line or steer a terminal.
 pub(crate) fn shown(text: impl ToString) -> String {

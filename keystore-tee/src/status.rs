@@ -30,6 +30,9 @@ struct Seen {
     released: bool,
 }
 
+/// What is wrong with a TEE that answers but has no keys to sign with.
+pub(crate) const UNUSABLE: &str = "its store cannot be used; the daemon's log says why";
+
 /// What a new state means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -86,7 +89,7 @@ impl Status {
             seen.state = state.clone();
             change
         });
-        let up = matches!(state, State::Up(_));
+        let up = matches!(state, State::Up(tee) if can_sign(tee));
         self.up.send_if_modified(|was| std::mem::replace(was, up) != up);
         change
     }
@@ -111,7 +114,7 @@ impl Status {
         self.seen.lock().tee().cloned()
     }
 
-    /// Resolves when the TEE answers; never after a release.
+    /// Resolves when the TEE can sign; never after a release.
     pub(crate) fn up(&self) -> impl Future<Output = ()> + Send + 'static {
         until_true(self.up.subscribe())
     }
@@ -121,13 +124,14 @@ impl Status {
         until_true(self.ready.subscribe())
     }
 
-    /// Waits until the TEE answers and the list of keys was read once; else says what is in the way.
+    /// Waits until the TEE can sign and the list of keys was read once; else says what is in the way.
     pub(crate) fn wait_ready(&self, timeout: Duration) -> Result<TeeInfo, String> {
         let mut seen = self.seen.lock();
-        let waits = |seen: &mut Seen| !(seen.released || seen.ready && seen.tee().is_some());
+        let waits = |seen: &mut Seen| !(seen.released || seen.ready && seen.tee().is_some_and(can_sign));
         self.changed.wait_while_for(&mut seen, waits, timeout);
         match &seen.state {
             _ if seen.released => Err("the keystore was released".into()),
+            State::Up(tee) if !can_sign(tee) => Err(UNUSABLE.into()),
             State::Up(tee) if seen.ready => Ok(tee.clone()),
             State::Up(_) => Err(seen.unread.clone().unwrap_or_else(|| "its list of keys is still being read".into())),
             State::Down(reason) => Err(reason.to_string()),
@@ -185,6 +189,11 @@ impl Seen {
     }
 }
 
+/// Whether the TEE's store can be used: without it there are no keys to sign with.
+fn can_sign(tee: &TeeInfo) -> bool {
+    tee.keys.is_some()
+}
+
 async fn until_true(mut receiver: watch::Receiver<bool>) {
     if receiver.wait_for(|value| *value).await.is_err() {
         // The keystore is gone: what was waited for never comes.
@@ -211,6 +220,11 @@ mod tests {
             keys: Some(0),
             catalogue: 0,
         })
+    }
+
+    fn without_store() -> State {
+        let State::Up(tee) = up() else { panic!("it is up") };
+        State::Up(TeeInfo { keys: None, ..tee })
     }
 
     fn down() -> State {
@@ -258,6 +272,22 @@ mod tests {
             assert_eq!(waiting.join().ok(), Some(Err("the keystore was released".into())));
             assert_eq!(pausing.join().ok(), Some(false));
         });
+    }
+
+    #[test]
+    fn a_tee_whose_store_cannot_be_used_is_not_up() {
+        let status = Status::default();
+        status.observe(&without_store());
+        status.listed(Err("the trusted application failed: storage".into()));
+        assert!(!resolves(status.up()));
+        assert_eq!(status.wait_ready(Duration::ZERO), Err(UNUSABLE.into()));
+        assert!(status.tee().is_some(), "it answers");
+        status.observe(&up());
+        status.listed(Ok(()));
+        assert!(resolves(status.up()) && status.wait_ready(Duration::ZERO).is_ok());
+        status.observe(&without_store());
+        assert!(!resolves(status.up()));
+        assert_eq!(status.wait_ready(Duration::ZERO), Err(UNUSABLE.into()));
     }
 
     // Rule 4: down is not empty.

@@ -57,7 +57,10 @@ pub enum Rejection {
     #[error("the daemon speaks version {0} of the protocol and this program version {VERSION}: upgrade the older one")]
     Version(u16),
     /// The daemon serves another chain.
-    #[error("the daemon serves the chain with genesis 0x{}: point this node at the daemon of its own chain", hex(.0))]
+    #[error(
+        "the daemon serves the chain with genesis 0x{}, not this node's: use its own chain's daemon, or restart this one",
+        hex(.0)
+    )]
     Genesis([u8; 32]),
     /// The trusted application does not answer.
     #[error("the daemon cannot use its trusted application: {0}")]

@@ -20,7 +20,7 @@ use substrate_prometheus_endpoint::Registry;
 use crate::{
     counted,
     fake::{tee, FakeDaemon},
-    real::{header, vote, RealDaemon},
+    real::{header, RealDaemon},
     LONG,
 };
 
@@ -141,8 +141,8 @@ fn keys_that_the_tee_does_not_hold_sign_nothing_and_are_no_error() {
     assert!(matches!(keystore.sr25519_sign(TEST, &sr, b"message"), Ok(None)));
     assert!(matches!(keystore.ecdsa_sign(TEST, &ec, b"message"), Ok(None)));
     assert!(matches!(keystore.ecdsa_sign_prehashed(TEST, &ec, &[0; 32]), Ok(None)));
-    // A vote too: it waits for the TEE, not for a key.
-    assert!(matches!(keystore.ed25519_sign(GRANDPA, &ed, &vote(1, [0; 32])), Ok(None)));
+    // Of a key of type `gran` a proof of possession; a vote waits.
+    assert!(matches!(keystore.ed25519_sign(GRANDPA, &ed, &[b"POP_", &[1; 32][..]].concat()), Ok(None)));
     assert!(!keystore.has_keys(&[(ed.0.to_vec(), GRANDPA)]));
     assert!(keystore.has_keys(&[]));
 }

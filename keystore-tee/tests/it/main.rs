@@ -4,8 +4,10 @@ mod away;
 mod fake;
 mod hostile;
 mod interface;
+mod logged;
 mod real;
 mod threads;
+mod workers;
 
 use std::time::Duration;
 

@@ -96,19 +96,14 @@ impl Slot {
     }
 
     /// Waits until it is filled; `None` after the deadline.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<Outcome> {
+    pub(super) fn wait(&self, deadline: Instant) -> Option<Outcome> {
         let mut outcome = self.outcome.lock();
         loop {
             if let Some(outcome) = outcome.take() {
                 return Some(outcome);
             }
-            match deadline {
-                None => self.filled.wait(&mut outcome),
-                Some(deadline) => {
-                    if self.filled.wait_until(&mut outcome, deadline).timed_out() {
-                        return outcome.take();
-                    }
-                }
+            if self.filled.wait_until(&mut outcome, deadline).timed_out() {
+                return outcome.take();
             }
         }
     }
@@ -172,7 +167,7 @@ mod tests {
         calls.ask(Asker::Probe).unwrap();
         let lost = Outcome::Lost(Unreachable::Connection("gone".into()));
         calls.lose(&lost);
-        assert_eq!(slot.wait(Some(Instant::now())), Some(lost));
+        assert_eq!(slot.wait(Instant::now()), Some(lost));
         assert!(!calls.probing());
     }
 }

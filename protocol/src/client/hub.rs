@@ -99,7 +99,8 @@ impl Hub {
             }
             let link = self.link(deadline)?;
             let Some(sent) = self.send(&link, &mut request, deadline)? else { continue };
-            match (sent.slot.wait(deadline), deadline) {
+            let until = deadline.unwrap_or_else(|| Instant::now() + self.options.ask_again);
+            match (sent.slot.wait(until), deadline) {
                 (Some(Outcome::Answer(Err(Failure::Busy | Failure::Deadline))), None) => self.pause(),
                 (Some(Outcome::Lost(_)), None) => {}
                 (Some(Outcome::Answer(Ok(reply))), _) => return Ok(reply),
@@ -110,7 +111,13 @@ impl Hub {
                 (None, _) => {
                     self.inner.lock().calls.give_up(sent.id);
                     self.overdue(&link, sent.arrivals);
-                    return Err(CallError::Deadline);
+                    if deadline.is_some() {
+                        return Err(CallError::Deadline);
+                    }
+                    let (endpoint, waited) = (&self.endpoint, self.options.ask_again);
+                    log::warn!(
+                        "the daemon at {endpoint} left a question without an answer for {waited:?}; asking again"
+                    );
                 }
             }
         }
@@ -227,7 +234,7 @@ impl Hub {
             self.changed.notify_all();
         }
         let mut news = None;
-        if let (Asker::Probe, Ok(Reply::Info(info))) = (&asker, &response.result) {
+        if let Ok(Reply::Info(info)) = &response.result {
             let mut known = link.info.lock();
             if *known != *info {
                 *known = info.clone();
@@ -284,8 +291,12 @@ impl Hub {
                 (State::Deferred, Some(_)) => return Err(Unreachable::Deferred.into()),
                 (_, None) => self.changed.wait(&mut inner),
                 (_, Some(deadline)) => {
-                    if self.changed.wait_until(&mut inner, deadline).timed_out() {
-                        return Err(CallError::Deadline);
+                    if self.changed.wait_until(&mut inner, deadline).timed_out() && inner.link.is_none() {
+                        let reason = match &inner.state {
+                            State::Down(reason) => reason.clone(),
+                            _ => Unreachable::Connection("no connection was made in time".into()),
+                        };
+                        return Err(reason.into());
                     }
                 }
             }

@@ -19,10 +19,13 @@ mod hub;
 use hub::Hub;
 
 use crate::endpoint::Endpoint;
-use crate::message::{Call, Failure, Rejection, Reply, TeeInfo};
+use crate::message::{Call, Failure, Rejection, Reply, TeeInfo, MAX_DEADLINE_MS};
 
 /// Longer than anybody waits, and short enough to be added to a time.
 const A_LIFETIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// The longest deadline of a request, and a margin for the way there and back.
+const ASK_AGAIN: Duration = Duration::from_millis(MAX_DEADLINE_MS as u64 + 5_000);
 
 /// How long a caller waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +33,8 @@ pub enum Until {
     /// Until then. Without a connection, and when the connection breaks, the call fails at once.
     Deadline(Instant),
     /// Until there is an answer, through any absence of the daemon: the call is sent again on every new connection,
-    /// and when the daemon is too busy for it. Only [`Client::close`] ends it otherwise.
+    /// when the daemon is too busy for it, and after [`ClientOptions::ask_again`]. Only [`Client::close`] ends it
+    /// otherwise.
     Answered,
 }
 
@@ -93,11 +97,14 @@ pub struct ClientOptions {
     pub thread_setup: Option<fn() -> Box<dyn Any>>,
     /// A TCP connection, or one that takes no more bytes, is given up after so long without an answer.
     pub give_up: Duration,
+    /// A call [`Until::Answered`] is put again after so long without its answer. Longer than the deadline that goes
+    /// with it, so that a daemon that keeps to the protocol has answered or dropped it by then.
+    pub ask_again: Duration,
 }
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        ClientOptions { thread_setup: None, give_up: Duration::from_secs(30) }
+        ClientOptions { thread_setup: None, give_up: Duration::from_secs(30), ask_again: ASK_AGAIN }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_protocol::{
     server, Call, CallError, Client, Endpoint, Failure, Rejection, Reply, Response, State, Unreachable, Until,
-    MAX_IN_FLIGHT, MAX_MESSAGE, VERSION,
+    MAX_DEADLINE_MS, MAX_IN_FLIGHT, MAX_MESSAGE, VERSION,
 };
 
 use crate::daemon::{client, echo, info, sign, soon, until_soon, Daemon, GENESIS};
@@ -173,6 +173,49 @@ fn a_call_without_a_deadline_survives_every_absence() {
     });
 }
 
+// Rule 4.
+#[test]
+fn a_call_without_a_deadline_is_put_again_if_the_daemon_answers_everything_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let ask_again = Duration::from_millis(20);
+    let options = holdfast_protocol::ClientOptions { ask_again, ..Default::default() };
+    assert!(holdfast_protocol::ClientOptions::default().ask_again > Duration::from_millis(MAX_DEADLINE_MS.into()));
+    let client = Client::with_options(Endpoint::unix(&path).unwrap(), options);
+    let (ids, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+    let (asked, seen) = (ids.clone(), connections.clone());
+    let _daemon = Daemon::start(&path, move |request, responder| {
+        if let Call::Sign { .. } = request.call {
+            let mut asked = asked.lock().unwrap();
+            asked.push(request.id);
+            if asked.len() < 3 {
+                return;
+            }
+        }
+        echo(request, responder);
+    });
+    client.on_change(move |state| {
+        if matches!(state, State::Down(_)) {
+            seen.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    client.connect(GENESIS).unwrap();
+    assert_eq!(client.call(sign(b"vote"), Until::Answered), Ok(Reply::Signature(b"vote".to_vec())));
+    // However slow the machine, the third is the first that is answered, and each has an id of its own.
+    let ids = ids.lock().unwrap();
+    assert!(ids.len() >= 3 && ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+    assert_eq!(connections.load(Ordering::SeqCst), 0, "the connection is kept");
+}
+
+#[test]
+fn a_call_that_never_had_a_connection_is_not_blamed_on_a_slow_daemon() {
+    let (_directory, path, client) = client();
+    let _listener = UnixListener::bind(path).unwrap();
+    client.connect(GENESIS).unwrap();
+    let soon = Until::Deadline(Instant::now() + Duration::from_millis(50));
+    assert!(matches!(client.call(Call::Info, soon), Err(CallError::Unreachable(_))));
+}
+
 #[test]
 fn a_call_with_a_deadline_fails_when_the_connection_breaks_and_the_next_one_works() {
     let (_directory, path, client) = client();
@@ -279,6 +322,9 @@ fn a_daemon_of_another_chain_or_version_says_so() {
     let rejected = CallError::Unreachable(Unreachable::Rejected(Rejection::Genesis(GENESIS)));
     assert_eq!(client.call(Call::Info, until_soon()), Err(rejected.clone()));
     assert_eq!(client.wait_up(Duration::ZERO), Err(rejected));
+    // Read after "the signer at … is away: ".
+    let said = Rejection::Genesis(GENESIS).to_string();
+    assert!(said.starts_with("the daemon serves the chain with genesis 0x0707") && said.contains("own chain's daemon"));
 
     let (_directory, path, client) = crate::daemon::client();
     let listener = UnixListener::bind(path).unwrap();
