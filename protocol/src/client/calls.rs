@@ -1,14 +1,18 @@
 //! Which questions wait for an answer on the connection.
 
 use std::collections::BTreeMap;
-use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use std::{hint, mem};
 
 use parking_lot::{Condvar, Mutex};
 
 use super::Unreachable;
 use crate::message::{Failure, Reply, MAX_IN_FLIGHT};
+
+/// How long a caller watches for its answer before it sleeps.
+const WATCH: Duration = Duration::from_micros(100);
 
 /// The questions that the daemon has not answered yet, those included that nobody waits for any longer.
 #[derive(Default)]
@@ -50,6 +54,11 @@ impl Calls {
         }
     }
 
+    /// Whether a single question is unanswered.
+    pub(super) fn single(&self) -> bool {
+        self.open.len() == 1
+    }
+
     /// The question was not sent after all.
     pub(super) fn take_back(&mut self, id: u64) {
         self.open.remove(&id);
@@ -86,17 +95,25 @@ pub(super) enum Outcome {
 pub(super) struct Slot {
     outcome: Mutex<Option<Outcome>>,
     filled: Condvar,
+    /// There was an outcome.
+    full: AtomicBool,
 }
 
 impl Slot {
     /// Wakes the caller. Called once.
     pub(super) fn fill(&self, outcome: Outcome) {
         *self.outcome.lock() = Some(outcome);
+        self.full.store(true, Ordering::Release);
         self.filled.notify_one();
     }
 
-    /// Waits until it is filled; `None` after the deadline.
-    pub(super) fn wait(&self, deadline: Instant) -> Option<Outcome> {
+    /// Waits until it is filled; `None` after the deadline. A caller that is `alone` watches it for a moment before it
+    /// sleeps: on an idle machine to be woken takes as long as a signature.
+    pub(super) fn wait(&self, deadline: Instant, alone: bool) -> Option<Outcome> {
+        let watched = deadline.min(Instant::now() + WATCH);
+        while alone && !self.full.load(Ordering::Acquire) && Instant::now() < watched {
+            hint::spin_loop();
+        }
         let mut outcome = self.outcome.lock();
         loop {
             if let Some(outcome) = outcome.take() {
@@ -167,7 +184,7 @@ mod tests {
         calls.ask(Asker::Probe).unwrap();
         let lost = Outcome::Lost(Unreachable::Connection("gone".into()));
         calls.lose(&lost);
-        assert_eq!(slot.wait(Instant::now()), Some(lost));
+        assert_eq!(slot.wait(Instant::now(), false), Some(lost));
         assert!(!calls.probing());
     }
 }

@@ -62,6 +62,8 @@ struct Sent {
     slot: Arc<Slot>,
     /// [`Inner::arrivals`] when it was sent.
     arrivals: u64,
+    /// It was the only one without an answer.
+    alone: bool,
 }
 
 impl Hub {
@@ -100,7 +102,7 @@ impl Hub {
             let link = self.link(deadline)?;
             let Some(sent) = self.send(&link, &mut request, deadline)? else { continue };
             let until = deadline.unwrap_or_else(|| Instant::now() + self.options.ask_again);
-            match (sent.slot.wait(until), deadline) {
+            match (sent.slot.wait(until, sent.alone), deadline) {
                 (Some(Outcome::Answer(Err(Failure::Busy | Failure::Deadline))), None) => self.pause(),
                 (Some(Outcome::Lost(_)), None) => {}
                 (Some(Outcome::Answer(Ok(reply))), _) => return Ok(reply),
@@ -328,7 +330,7 @@ impl Hub {
             drop(inner);
             return if timed_out { self.no_room(link, deadline) } else { Ok(None) };
         };
-        let arrivals = inner.arrivals;
+        let (arrivals, alone) = (inner.arrivals, inner.calls.single());
         drop(inner);
 
         request.id = id;
@@ -343,7 +345,7 @@ impl Hub {
         let sent = sender.send(message, Some(patience));
         drop(sender);
         match sent {
-            Ok(()) => Ok(Some(Sent { id, slot, arrivals })),
+            Ok(()) => Ok(Some(Sent { id, slot, arrivals, alone })),
             Err(ChannelError::Full) => {
                 self.inner.lock().calls.take_back(id);
                 self.no_room(link, deadline)
