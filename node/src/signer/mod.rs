@@ -190,10 +190,19 @@ fn interrupted(keystore: &TEEKeystore) -> sc_service::Error {
 pub(crate) async fn admitted(keystore: Option<Arc<TEEKeystore>>, chain: ChainType) -> bool {
     let Some(keystore) = keystore else { return true };
     keystore.ready().await;
-    let tee = keystore.tee();
-    let fit = chain != ChainType::Live || tee.as_ref().is_some_and(|tee| !tee.simulated && !tee.development);
+    if chain != ChainType::Live {
+        return true;
+    }
+    // A TEE that went away in between is waited for: only one that answers can be refused.
+    let tee = loop {
+        keystore.up().await;
+        if let Some(tee) = keystore.tee() {
+            break tee;
+        }
+    };
+    let fit = !tee.simulated && !tee.development;
     if !fit {
-        let kind = tee.map_or("a TEE that went away".into(), |tee| tee.kind.escape_debug().to_string());
+        let kind = tee.kind.escape_debug();
         log::error!("a live chain takes no keys from {kind}: point --keystore-uri at the daemon of a production TEE");
     }
     fit
