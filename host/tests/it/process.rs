@@ -93,6 +93,8 @@ fn every_error_is_printed_once_and_its_cause_before_the_remedy() {
     let path = |name: &str| home.path().join(name).to_str().expect("text").to_owned();
     std::fs::write(path("bad.toml"), "queue = 3\n").expect("written");
     std::fs::write(path("file"), "").expect("written");
+    // In the way of the socket's lock, also for root.
+    std::fs::create_dir(path("barred.sock.lock")).expect("made");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("bound").to_string();
     let start = |socket: &str, store: &str, http: &str, more: &[&str]| -> Vec<String> {
@@ -106,7 +108,7 @@ fn every_error_is_printed_once_and_its_cause_before_the_remedy() {
         (check("missing.toml"), "No such file", ""),
         (start(socket, store, "off", &["--tcp", &address]), "Address already in use", "choose another port with --tcp"),
         (start(socket, store, &address, &[]), "Address already in use", "--http off"),
-        (start("/sys/host.sock", store, "off", &[]), "/sys/host.sock: ", "must be able to write"),
+        (start(&path("barred.sock"), store, "off", &[]), "barred.sock: ", "must be able to write"),
         (start(socket, &path("file/store"), "off", &[]), "Not a directory", ""),
     ] {
         let output = host().args(["--log", "off"]).args(&args).output().expect("runs");

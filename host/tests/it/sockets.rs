@@ -56,9 +56,11 @@ fn a_file_in_the_sockets_place_is_refused_and_kept() {
 
 #[test]
 fn where_no_socket_can_be_made_the_error_says_what_to_do() {
-    // Nobody, not even root, makes files there.
-    let error = refused(|config| config.socket = "/sys/holdfast.sock".into()).to_string();
-    assert!(error.contains("/sys/holdfast.sock") && error.contains("must be able to write"), "{error}");
+    let home = tempfile::tempdir().expect("a directory");
+    // In the way of the socket's lock, also for root.
+    std::fs::create_dir(home.path().join("host.sock.lock")).expect("made");
+    let error = refused(|config| config.socket = home.path().join("host.sock")).to_string();
+    assert!(error.contains("host.sock: ") && error.contains("must be able to write"), "{error}");
     let error = refused(|config| config.socket = "/nowhere/holdfast.sock".into()).to_string();
     assert!(error.contains("`install -d -m 0700 /nowhere`"), "{error}");
     let error = refused(|config| config.socket = Path::new("/tmp").join("x".repeat(200))).to_string();
