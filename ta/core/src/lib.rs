@@ -27,4 +27,5 @@ mod testing;
 pub use api::*;
 pub use dispatch::dispatch;
 pub use memory::Memory;
+pub use policy::{proves_possession, read_slot, read_vote, Vote};
 pub use tee::{Fault, Tee};

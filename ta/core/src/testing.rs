@@ -7,7 +7,7 @@ use codec::{Compact, DecodeAll, Encode};
 
 use crate::{
     dispatch, hash::blake2_256, Answer, Command, Context, Error, Fault, KeyId, KeyInfo, KeyType, Kind, Memory, Origin,
-    Reply, Request, Scheme, Seed, Tee, Usage, MAX_ANSWER,
+    Reply, Request, Scheme, Seed, Tee, Usage, MAX_ANSWER, STORE_SCHEMA,
 };
 
 /// The seeds of Alice's well-known keys.
@@ -40,6 +40,8 @@ pub(crate) struct TestTee {
     pub(crate) development: bool,
     /// How many objects were read.
     pub(crate) loads: usize,
+    /// How many writes were begun, of objects and the cell, deletions included.
+    pub(crate) writes: usize,
     /// Randomness to give before any other.
     pub(crate) next_random: Vec<Vec<u8>>,
     memory: Memory,
@@ -81,6 +83,23 @@ impl TestTee {
     pub(crate) fn restart(&mut self) {
         self.off = false;
         self.memory = Memory::default();
+    }
+
+    /// Another with the same store, just started, that draws the same from here on.
+    pub(crate) fn copy(&self) -> TestTee {
+        let (objects, cell) = (self.objects.clone(), self.cell.clone());
+        TestTee { objects, cell, development: self.development, drawn: self.drawn, ..TestTee::default() }
+    }
+
+    /// Whether the power is gone.
+    pub(crate) fn is_off(&self) -> bool {
+        self.off
+    }
+
+    /// Leaves the store as a trusted application of this version would have.
+    pub(crate) fn leave_as_version(&mut self, ta_version: u32) {
+        self.objects.insert(b"meta".to_vec(), (1u8, STORE_SCHEMA, ta_version, self.development).encode());
+        self.cell = Some((1u8, ta_version).encode());
     }
 
     /// Asks, and checks what holds for every answer.
@@ -150,6 +169,7 @@ impl TestTee {
         if self.off {
             return Err(FAULT);
         }
+        self.writes += 1;
         let accident = match self.accident {
             Some((0, accident)) => {
                 self.accident = None;

@@ -24,6 +24,8 @@ pub(crate) struct Directory {
     lock: OwnedFd,
     #[cfg(test)]
     fails_at: Option<Step>,
+    #[cfg(test)]
+    pub(crate) mishap: mishap::Planned,
 }
 
 /// The points at which a change can be cut.
@@ -78,6 +80,8 @@ impl Directory {
             lock,
             #[cfg(test)]
             fails_at: None,
+            #[cfg(test)]
+            mishap: Default::default(),
         };
         directory.discard_unfinished().map_err(|errno| failed(errno.into()))?;
         rustix::fs::fsync(&directory.handle).map_err(|errno| failed(errno.into()))?;
@@ -194,7 +198,7 @@ impl Directory {
         if self.fails_at == Some(step) {
             return Err(Errno::NOSPC);
         }
-        Ok(())
+        self.mishap.befall()
     }
 
     #[cfg(not(test))]
@@ -266,5 +270,7 @@ fn errno_of(error: io::Error) -> Errno {
     Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
 
+#[cfg(test)]
+pub(crate) mod mishap;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! What each file of a store is, told by its name alone.
+//! What each file of a store is, told by its name alone. Pure.
 
 use crate::MAX_ID;
 
@@ -9,7 +9,7 @@ const UNFINISHED: &str = "unfinished";
 
 /// A file of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Entry {
+pub enum Entry {
     /// The object with this name, in lower-case hexadecimal before the suffix.
     Object(Vec<u8>),
     /// The cell.
@@ -22,7 +22,7 @@ pub(crate) enum Entry {
 
 impl Entry {
     /// Of a file's name; `None` for one that no store uses.
-    pub(crate) fn parse(name: &[u8]) -> Option<Self> {
+    pub fn parse(name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok()?;
         match name {
             CELL => Some(Self::Cell),
@@ -33,7 +33,7 @@ impl Entry {
     }
 
     /// The file's name: the only one that parses to this entry.
-    pub(crate) fn file_name(&self) -> String {
+    pub fn file_name(&self) -> String {
         match self {
             Self::Object(id) => id.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + OBJECT,
             Self::Cell => CELL.into(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum OpenError {
     /// The platform does not allow it.
-    #[error("the store {} cannot be used: {source}", path.display())]
+    #[error("the store {} cannot be used: {source}{}", path.display(), remedy(source))]
     Io {
         /// The directory, or what is in it.
         path: PathBuf,
@@ -47,4 +47,17 @@ pub enum OpenError {
     /// Not part of a store.
     #[error("{} is no part of a store: give the store a directory of its own, or move this elsewhere", .0.display())]
     Foreign(PathBuf),
+}
+
+/// What to do about it, after its reason.
+fn remedy(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            ": make room on its disk"
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            ": make it writable for the user that runs this, or give another directory"
+        }
+        _ => "",
+    }
 }

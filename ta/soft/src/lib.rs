@@ -6,8 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod crashes;
 mod directory;
-mod entry;
+pub mod entry;
 mod error;
 
 use std::collections::BTreeMap;

@@ -1,113 +1,261 @@
-//! Accidents at every write: afterwards a key is there or not, wholly, and every other key as before.
+//! Accidents at every write of every command, and at every write of the recovery from them: afterwards each key whose
+//! creation was answered is found, none twice, and nothing is there by halves.
 
-use alloc::vec::Vec;
+mod promises;
+mod sequences;
 
+use alloc::{collections::BTreeMap, vec, vec::Vec};
+
+use self::promises::{allowed, Promises, ACCIDENT};
 use super::*;
-use crate::testing::{Accident, TestTee, ACCIDENTS, FAULT};
+use crate::testing::{unknown_key, Accident, TestTee, ACCIDENTS};
 
-/// Does `act` once for each accident at each write, until none is left to happen, and gives what was listed before
-/// and after to `check`.
-fn at_every_write(
-    prepare: impl Fn(&mut TestTee),
-    act: impl Fn(&mut TestTee) -> Result<(), Error>,
-    check: impl Fn(Accident, &[KeyInfo], &[KeyInfo]),
-) {
-    for accident in ACCIDENTS {
-        for write in 0.. {
-            let mut tee = TestTee::development();
-            tee.make(Scheme::Ed25519, *b"gran");
-            prepare(&mut tee);
-            let before = tee.list(64).expect("listed");
+const SCHEMES: [Scheme; 3] = [Scheme::Sr25519, Scheme::Ed25519, Scheme::Ecdsa];
+/// Of a key that is in the store.
+const KNOWN_SEED: [u8; 32] = [9; 32];
+/// Of a key that was born in the store; nobody can know it, until it is shown.
+const BORN_OF: [u8; 32] = [3; 32];
 
-            tee.plan(write, accident);
-            let result = act(&mut tee);
-            if !tee.accident_happened() {
-                assert_eq!(result, Ok(()));
-                assert!(write > 0, "there is a write to befall");
-                break;
+/// A store in which there is a key of every kind.
+struct World {
+    store: TestTee,
+    promises: Promises,
+    keys: Vec<KeyId>,
+}
+
+/// In what state a command finds the trusted application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// There is no store yet.
+    New,
+    /// The store is an older trusted application's.
+    Older,
+    /// It has just been started.
+    Cold,
+    /// It has every key loaded.
+    Warm,
+}
+
+const STARTS: [Start; 4] = [Start::New, Start::Older, Start::Cold, Start::Warm];
+
+impl World {
+    fn new() -> World {
+        let mut store = TestTee::development();
+        store.next_random = vec![BORN_OF.to_vec()];
+        let vrf = store.generate(Scheme::Sr25519, *b"test", Usage::SignAndVrf, None).expect("made");
+        let seeded = store.generate(Scheme::Ed25519, *b"test", Usage::Sign, Some(&KNOWN_SEED)).expect("made");
+        let mut infos = vec![vrf, seeded];
+        for (scheme, key_type) in [(Scheme::Ecdsa, *b"test"), (Scheme::Sr25519, *b"aura"), (Scheme::Ed25519, *b"gran")]
+        {
+            infos.push(store.make(scheme, key_type));
+        }
+        let mut promises = Promises::default();
+        for info in &infos {
+            promises.note(&Command::Info, &Ok(Reply::Generated(info.clone())));
+        }
+        World { store, promises, keys: infos.into_iter().map(|info| info.id).collect() }
+    }
+
+    fn begin(&self, start: Start) -> (TestTee, Promises) {
+        let mut tee = self.store.copy();
+        match start {
+            Start::New => return (TestTee::development(), Promises::default()),
+            Start::Older => tee.leave_as_version(TA_VERSION - 1),
+            Start::Cold => {}
+            Start::Warm => self.promises.clone().settle(&mut tee),
+        }
+        (tee, self.promises.clone())
+    }
+
+    /// Every command that is understood, in every way that a caller can give it.
+    fn commands(&self) -> Vec<Command> {
+        let mut commands = vec![Command::Info, Command::List { after: None, limit: 64 }];
+        for scheme in SCHEMES {
+            for seed in [None, Some(vec![6; 32])] {
+                commands.push(generate(scheme, *b"test", Usage::Sign, seed));
             }
-            assert_eq!(result, Err(Error::Platform(FAULT.0)));
-
-            // What is told at once is what is told after a restart.
-            let at_once = tee.list(64);
-            tee.restart();
-            let after = tee.list(64).expect("the store opens");
-            if matches!(accident, Accident::Lost | Accident::Landed) {
-                assert_eq!(at_once, Ok(after.clone()));
+        }
+        for (scheme, key_type) in [(Scheme::Sr25519, *b"aura"), (Scheme::Ed25519, *b"gran")] {
+            for seed in [None, Some(vec![7; 32])] {
+                commands.push(generate(scheme, key_type, Usage::Sign, seed));
             }
-            check(accident, &before, &after);
-            for key in &after {
-                if key.id.key_type == *b"test" {
-                    assert!(tee.sign(&key.id, b"message", crate::Context::None).is_ok());
+        }
+        commands.extend([
+            generate(Scheme::Sr25519, *b"test", Usage::SignAndVrf, None),
+            // An expanded secret: a scalar and a nonce.
+            generate(Scheme::Sr25519, *b"test", Usage::Sign, Some([vec![1; 31], vec![0], vec![2; 32]].concat())),
+            generate(Scheme::Ed25519, *b"test", Usage::Sign, Some(KNOWN_SEED.to_vec())),
+            generate(Scheme::Sr25519, *b"test", Usage::Sign, Some(BORN_OF.to_vec())),
+            // Refused.
+            generate(Scheme::Sr25519, *b"babe", Usage::Sign, None),
+            generate(Scheme::Ecdsa, *b"test", Usage::Sign, Some(vec![0; 32])),
+            Command::Retire { id: unknown_key(Scheme::Ed25519, *b"gran") },
+        ]);
+        for id in &self.keys {
+            let id = || id.clone();
+            let (message, context) = allowed(id().key_type);
+            commands.extend([
+                Command::List { after: Some(id()), limit: 2 },
+                Command::Has { id: id() },
+                Command::Sign { id: id(), message, context },
+                Command::SignPrehashed { id: id(), hash: [1; 32] },
+                Command::VrfSign { id: id(), input: self.point() },
+                Command::VrfPreOutput { id: id(), input: self.point() },
+                Command::Retire { id: id() },
+            ]);
+        }
+        commands
+    }
+
+    /// A point that VRFs take: any but the identity will do, and a public key is one.
+    fn point(&self) -> [u8; 32] {
+        self.keys[0].public.as_slice().try_into().expect("32 bytes")
+    }
+}
+
+fn generate(scheme: Scheme, key_type: KeyType, usage: Usage, seed: Option<Vec<u8>>) -> Command {
+    Command::Generate { scheme, key_type, usage, seed: seed.map(Seed) }
+}
+
+fn keys_of(tee: &TestTee) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    tee.objects.iter().filter(|(name, _)| *name != b"meta").map(|(name, data)| (name.clone(), data.clone())).collect()
+}
+
+/// A command from a start, without an accident: what comes of it, its writes, and the keys before and after.
+struct Undisturbed {
+    result: Result<Reply, Error>,
+    writes: usize,
+    before: BTreeMap<Vec<u8>, Vec<u8>>,
+    after: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Undisturbed {
+    fn new(world: &World, start: Start, command: &Command) -> Undisturbed {
+        let (mut tee, mut promises) = world.begin(start);
+        let (before, writes) = (keys_of(&tee), tee.writes);
+        let result = tee.ask(command.clone());
+        promises.note(command, &result);
+        let writes = tee.writes - writes;
+        promises.settle(&mut tee);
+        Undisturbed { result, writes, before, after: keys_of(&tee) }
+    }
+}
+
+/// Lets `first` befall a command, and `second` the restart and the same command again. Says whether both happened.
+fn befall(
+    world: &World,
+    start: Start,
+    command: &Command,
+    undisturbed: &Undisturbed,
+    first: (usize, Accident),
+    second: Option<(usize, Accident)>,
+) -> bool {
+    let (mut tee, mut promises) = world.begin(start);
+    tee.plan(first.0, first.1);
+    let result = tee.ask(command.clone());
+    assert!(tee.accident_happened());
+    match command {
+        Command::Info => assert!(matches!(result, Ok(Reply::Info(Info { keys: None, .. })))),
+        _ => assert_eq!(result, Err(ACCIDENT)),
+    }
+    promises.note(command, &result);
+
+    // What is told at once is what is told after a restart.
+    let at_once = (!tee.is_off()).then(|| tee.copy().list(64));
+    if at_once.is_some() {
+        assert_eq!(Some(tee.list(64)), at_once);
+    }
+    tee.restart();
+
+    if let Some((write, accident)) = second {
+        tee.plan(write, accident);
+        if tee.list(64).is_ok() {
+            let again = tee.ask(command.clone());
+            promises.note(command, &again);
+        }
+        if !tee.accident_happened() {
+            return false;
+        }
+        tee.restart();
+    } else {
+        let landed = matches!(first.1, Accident::Landed | Accident::CutAfter) && first.0 + 1 == undisturbed.writes;
+        assert_eq!(&keys_of(&tee), if landed { &undisturbed.after } else { &undisturbed.before });
+    }
+    promises.settle(&mut tee);
+
+    // And it can be done again.
+    let again = tee.ask(command.clone());
+    match (command, &again) {
+        // It was done.
+        (Command::Retire { .. }, Err(Error::NoSuchKey)) => {}
+        (_, again) => assert_eq!(again.is_ok(), undisturbed.result.is_ok(), "{again:?}"),
+    }
+    promises.note(command, &again);
+    tee.restart();
+    promises.settle(&mut tee);
+    true
+}
+
+#[test]
+fn whatever_befalls_whichever_write_of_a_command_and_of_its_recovery_no_promise_is_broken() {
+    let world = World::new();
+    let mut befallen = 0;
+    for start in STARTS {
+        for command in world.commands() {
+            let undisturbed = Undisturbed::new(&world, start, &command);
+            for write in 0..undisturbed.writes {
+                for first in ACCIDENTS.map(|accident| (write, accident)) {
+                    assert!(befall(&world, start, &command, &undisturbed, first, None));
+                    befallen += 1;
+                    for accident in ACCIDENTS {
+                        let second = |write| Some((write, accident));
+                        let all = (0..)
+                            .take_while(|write| befall(&world, start, &command, &undisturbed, first, second(*write)));
+                        befallen += all.count();
+                    }
                 }
             }
-            assert_eq!(tee.info().keys, Some(after.len() as u32));
-            // And it can be done again.
-            assert!(matches!(act(&mut tee), Ok(()) | Err(Error::NoSuchKey)));
+        }
+    }
+    // So that a change which leaves nothing to befall does not go unseen.
+    assert!(befallen > 4_000, "{befallen}");
+}
+
+#[test]
+fn only_opening_a_store_making_a_key_and_retiring_one_write_and_each_of_them_once() {
+    let world = World::new();
+    for start in STARTS {
+        for command in world.commands() {
+            let undisturbed = Undisturbed::new(&world, start, &command);
+            // What a scheme cannot do is told before the store is looked at; every other command opens it.
+            let untouched = undisturbed.result == Err(Error::BadRequest(BadRequest::WrongScheme));
+            let opening = match start {
+                Start::New | Start::Older if !untouched => 2,
+                _ => 0,
+            };
+            let changes = usize::from(undisturbed.before != undisturbed.after);
+            assert_eq!(undisturbed.writes, opening + changes, "{command:?} {start:?}");
+            if changes == 1 {
+                assert!(matches!(command, Command::Generate { .. } | Command::Retire { .. }), "{command:?}");
+            }
         }
     }
 }
 
-fn landed(accident: Accident) -> bool {
-    matches!(accident, Accident::Landed | Accident::CutAfter)
-}
-
-fn generate(usage: Usage, seed: Option<&'static [u8]>) -> impl Fn(&mut TestTee) -> Result<(), Error> {
-    move |tee| tee.generate(Scheme::Sr25519, *b"test", usage, seed).map(drop)
-}
-
 #[test]
-fn a_new_key_is_there_or_not() {
-    for seed in [None, Some(&[3; 32][..])] {
-        at_every_write(
-            |_| {},
-            generate(Usage::Sign, seed),
-            |accident, before, after| {
-                assert_eq!(after.len(), before.len() + usize::from(landed(accident)));
-                assert!(before.iter().all(|key| after.contains(key)));
-            },
-        );
+fn a_generated_key_whose_seed_is_shown_is_cut_to_the_one_or_the_other() {
+    let world = World::new();
+    let command = generate(Scheme::Sr25519, *b"test", Usage::Sign, Some(BORN_OF.to_vec()));
+    let mut origins = vec![];
+    for accident in ACCIDENTS {
+        let (mut tee, _) = world.begin(Start::Warm);
+        tee.plan(0, accident);
+        assert_eq!(tee.ask(command.clone()), Err(ACCIDENT));
+        tee.restart();
+        let listed = tee.list(64).expect("listed");
+        let key = listed.iter().find(|info| info.id == world.keys[0]).expect("still there");
+        assert_eq!(key.usage, Usage::SignAndVrf);
+        origins.push(key.origin);
     }
-}
-
-#[test]
-fn a_generated_key_that_becomes_a_seeded_one_is_the_one_or_the_other() {
-    at_every_write(
-        |tee| {
-            tee.next_random = [[3; 32].to_vec()].to_vec();
-            tee.make(Scheme::Sr25519, *b"test");
-        },
-        generate(Usage::Sign, Some(&[3; 32])),
-        |accident, before, after| {
-            let seeded: Vec<KeyInfo> = before
-                .iter()
-                .cloned()
-                .map(|key| match &key.id.key_type {
-                    b"test" => KeyInfo { origin: Origin::Seeded, ..key },
-                    _ => key,
-                })
-                .collect();
-            assert_eq!(after, if landed(accident) { &seeded } else { before });
-        },
-    );
-}
-
-#[test]
-fn a_retired_key_is_gone_or_whole() {
-    let seed = &[3; 32][..];
-    at_every_write(
-        |tee| generate(Usage::SignAndVrf, Some(seed))(tee).expect("made"),
-        |tee| {
-            let key = Key::from_secret(Scheme::Sr25519, seed).expect("a key");
-            let id = KeyId { scheme: Scheme::Sr25519, key_type: *b"test", public: key.public() };
-            tee.ask(Command::Retire { id }).map(drop)
-        },
-        |accident, before, after| {
-            if landed(accident) {
-                assert_eq!(after.len(), before.len() - 1);
-            } else {
-                assert_eq!(after, before);
-            }
-        },
-    );
+    assert_eq!(origins, [Origin::Generated, Origin::Seeded, Origin::Generated, Origin::Seeded]);
 }

@@ -26,7 +26,7 @@ pub(super) fn judge(message: &[u8], context: &Context) -> Verdict {
     if blake2_256(header) != message {
         return Err(Rule::AuraHeaderMismatch);
     }
-    match slot(header) {
+    match read_slot(header) {
         Some(_) => Ok(()),
         None => Err(Rule::AuraMalformedHeader),
     }
@@ -34,7 +34,7 @@ pub(super) fn judge(message: &[u8], context: &Context) -> Verdict {
 
 /// The slot that an unsealed header claims; `None` if it is not one: it does not decode to its last byte, or does not
 /// have exactly one `aura` pre-runtime digest, of exactly eight bytes, or is sealed.
-fn slot(mut header: &[u8]) -> Option<u64> {
+pub fn read_slot(mut header: &[u8]) -> Option<u64> {
     let input = &mut header;
     let _parent = take(input, 32)?;
     let _number = compact(input)?;

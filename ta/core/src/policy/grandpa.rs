@@ -9,10 +9,41 @@ const VOTE: usize = 1 + 32 + 4 + 8 + 8;
 /// Prevote 0, precommit 1, primary proposal 2.
 const LAST_STAGE: u8 = 2;
 
-/// Judges a message as a vote. Each field has a fixed width, and only the stage has values that mean nothing.
+/// A GRANDPA vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vote {
+    /// Prevote 0, precommit 1, primary proposal 2.
+    pub stage: u8,
+    /// Hash of the block that is voted for.
+    pub target_hash: [u8; 32],
+    /// Its number.
+    pub target_number: u32,
+    /// The round.
+    pub round: u64,
+    /// Id of the authority set.
+    pub set_id: u64,
+}
+
+/// Judges a message as a vote.
 pub(super) fn judge(message: &[u8]) -> Verdict {
-    match message {
-        [0..=LAST_STAGE, rest @ ..] if rest.len() == VOTE - 1 => Ok(()),
-        _ => Err(Rule::GrandpaMalformedVote),
+    read_vote(message).map(|_| ()).ok_or(Rule::GrandpaMalformedVote)
+}
+
+/// Reads a message as a vote. Each field has a fixed width, and only the stage has values that mean nothing.
+pub fn read_vote(message: &[u8]) -> Option<Vote> {
+    if message.len() != VOTE {
+        return None;
     }
+    let (&[stage], rest) = message.split_first_chunk()?;
+    let (&target_hash, rest) = rest.split_first_chunk()?;
+    let (&number, rest) = rest.split_first_chunk()?;
+    let (&round, rest) = rest.split_first_chunk()?;
+    let &set_id = rest.first_chunk()?;
+    (stage <= LAST_STAGE).then_some(Vote {
+        stage,
+        target_hash,
+        target_number: u32::from_le_bytes(number),
+        round: u64::from_le_bytes(round),
+        set_id: u64::from_le_bytes(set_id),
+    })
 }

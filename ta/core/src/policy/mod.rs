@@ -23,6 +23,12 @@ mod possession;
 #[cfg(test)]
 mod tests;
 
+pub use self::{
+    aura::read_slot,
+    grandpa::{read_vote, Vote},
+    possession::proves_possession,
+};
+
 use crate::{Context, KeyType, Rule, Scheme, Usage};
 
 /// Allowed, or the rule that forbids it.

@@ -116,6 +116,31 @@ fn a_grandpa_key_signs_votes_of_the_three_stages_and_exactly_their_length() {
 }
 
 #[test]
+fn a_vote_is_read_field_by_field() {
+    let expected =
+        Vote { stage: 1, target_hash: [9; 32], target_number: 77, round: 0x0102_0304_0506_0708, set_id: u64::MAX };
+    let whole = vote(1, expected.round, expected.set_id);
+    assert_eq!(read_vote(&whole), Some(expected));
+    for length in 0..whole.len() {
+        assert_eq!(read_vote(&whole[..length]), None);
+    }
+    assert_eq!(read_vote(&[&whole[..], &[0]].concat()), None);
+    assert_eq!(read_vote(&vote(3, 1, 1)), None);
+}
+
+#[test]
+fn no_vote_and_no_hash_is_a_proof_of_possession() {
+    for owner in 0..200 {
+        assert_eq!(proves_possession(&possession(&vec![7; owner])), matches!(owner, 0 | 32), "{owner}");
+    }
+    let mut vote = vote(0, 1, 1);
+    vote[..4].copy_from_slice(b"POP_");
+    for message in [&vote[..], &vote[..32], b"POP", b"pop_"] {
+        assert!(!proves_possession(message));
+    }
+}
+
+#[test]
 fn a_grandpa_key_signs_no_header() {
     let header = header(1, 2, &[]);
     let hash = blake2_256(&header);

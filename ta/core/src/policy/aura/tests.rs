@@ -15,7 +15,7 @@ fn a_header_before_its_seal_is_allowed_and_its_slot_read() {
     for slot_number in [0, 1, 0x0102_0304_0506_0708, u64::MAX] {
         for number in [0, 63, 64, 1 << 14, 1 << 30, u32::MAX] {
             let header = header(number, slot_number, &[]);
-            assert_eq!(slot(&header), Some(slot_number));
+            assert_eq!(read_slot(&header), Some(slot_number));
             assert_eq!(judge_own_hash(header), Ok(()));
         }
     }
@@ -117,6 +117,6 @@ proptest! {
         // The slot's bytes are the eight after: hashes, number, count, kind, engine, length.
         let slot_at = 96 + 2 + 1 + 1 + 4 + 1;
         let expected = u64::from_le_bytes(bytes[slot_at..slot_at + 8].try_into().expect("eight bytes"));
-        prop_assert!(slot(&bytes).is_none_or(|slot| slot == expected));
+        prop_assert!(read_slot(&bytes).is_none_or(|slot| slot == expected));
     }
 }
