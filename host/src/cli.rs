@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use holdfast_host::{
-    config::{check_socket_path, Genesis, Http, LogFilter, Loopback, SocketMode, ValueError},
+    config::{
+        check_socket_path, Genesis, Http, LogFilter, Loopback, SocketMode, ValueError, MAX_LEASE_MS, MIN_LEASE_MS,
+    },
     Config, ConfigError,
 };
 
@@ -52,6 +54,9 @@ pub(crate) struct Options {
     /// Genesis hash of the only chain that is served.
     #[arg(long, value_name = "0xHASH", global = true)]
     genesis: Option<Genesis>,
+    /// After so many milliseconds without a request from the node that may sign, another one may take its place.
+    #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(MIN_LEASE_MS..=MAX_LEASE_MS), global = true)]
+    lease_ms: Option<u64>,
     /// What is logged: a level, or directives such as `info,holdfast_host=debug`.
     #[arg(long, value_name = "FILTER", global = true)]
     log: Option<LogFilter>,
@@ -71,6 +76,7 @@ impl Options {
             store: self.store.unwrap_or(file.store),
             http: self.http.unwrap_or(file.http),
             genesis: self.genesis.or(file.genesis),
+            lease_ms: self.lease_ms.unwrap_or(file.lease_ms),
             log: self.log.unwrap_or(file.log),
             limits: file.limits,
         })

@@ -19,6 +19,11 @@ pub const EXAMPLE: &str = include_str!("example.toml");
 /// The longest path of a Unix socket in bytes: `sun_path` less its terminating zero.
 pub const MAX_SOCKET_PATH: usize = 107;
 
+/// The shortest lease in milliseconds: a node asks four times as often.
+pub const MIN_LEASE_MS: u64 = 1000;
+/// The longest lease in milliseconds.
+pub const MAX_LEASE_MS: u64 = 600_000;
+
 /// Everything the daemon can be told. [`EXAMPLE`] says what each option means.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -36,6 +41,9 @@ pub struct Config {
     pub http: Http,
     /// The only chain that is served.
     pub genesis: Option<Genesis>,
+    /// Milliseconds without a request after which the lease on the keys ends.
+    #[serde(deserialize_with = "within::<_, MIN_LEASE_MS, MAX_LEASE_MS>")]
+    pub lease_ms: u64,
     /// What is logged.
     pub log: LogFilter,
     /// Bounds.
@@ -141,9 +149,9 @@ pub enum ValueError {
 }
 
 impl Config {
-    /// For use inside another process: one Unix socket, no TCP, no HTTP.
+    /// For use inside another process: one Unix socket, no TCP, no HTTP, and the shortest lease, since one node uses it.
     pub fn embedded(socket: PathBuf) -> Config {
-        Config { socket, http: Http(None), ..Config::default() }
+        Config { socket, http: Http(None), lease_ms: MIN_LEASE_MS, ..Config::default() }
     }
 
     /// Reads a configuration file.
@@ -162,6 +170,7 @@ impl Default for Config {
             store: "/var/lib/holdfast/soft-tee".into(),
             http: Http(Some(SocketAddr::from(([127, 0, 0, 1], 9616)))),
             genesis: None,
+            lease_ms: 10_000,
             log: LogFilter("info".into()),
             limits: Limits::default(),
         }

@@ -62,7 +62,8 @@ impl Daemon {
         let metrics = Arc::new(Metrics::new());
         let name = link.name();
         let capacity = usize::try_from(config.limits.queue).unwrap_or(usize::MAX);
-        let (signer, worker) = worker::start(link, capacity, metrics.clone()).map_err(StartError::Thread)?;
+        let lease = Duration::from_millis(config.lease_ms);
+        let (signer, worker) = worker::start(link, capacity, lease, metrics.clone()).map_err(StartError::Thread)?;
         let front = Front::start(config, signer.clone(), metrics.clone()).await?;
         let health = Duration::from_millis(config.limits.health_ms);
         let http = match config.http.0 {
@@ -135,7 +136,9 @@ async fn announce(signer: Signer, patience: Duration) {
                 tracing::warn!("{}: it protects no key, and is for development only", info.kind);
             }
             if info.keys.is_none() {
-                tracing::error!("the trusted application cannot use its store; a request for a key says why");
+                // The question about keys is answered with the reason, which the worker logs.
+                tracing::error!("the trusted application cannot use its store");
+                let _ = signer.ask(Call::List { after: None }, patience).await;
             }
         }
         Ok(_) => tracing::error!("the trusted application answers something else than what it is asked"),

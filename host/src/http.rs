@@ -17,7 +17,10 @@ use axum::{
     routing::get,
     Router,
 };
-use holdfast_protocol::message::{Call, Reply, TeeInfo};
+use holdfast_protocol::{
+    lease::{Claim, Tenure},
+    message::{Call, Failure, Reply, TeeInfo},
+};
 use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -91,16 +94,36 @@ impl Drop for Http {
 
 async fn health(State(sources): State<Arc<Sources>>) -> Response {
     let version = env!("CARGO_PKG_VERSION");
-    let (status, body) = match sources.signer.ask(Call::Info, sources.health).await {
-        Ok(Reply::Info(info)) if info.keys.is_some() => (StatusCode::OK, described("up", version, &info)),
-        Ok(Reply::Info(info)) => (StatusCode::SERVICE_UNAVAILABLE, described("store unusable", version, &info)),
-        Ok(_) => (StatusCode::SERVICE_UNAVAILABLE, down(&sources.link, version, "it answers something else")),
-        Err(failure) => (StatusCode::SERVICE_UNAVAILABLE, down(&sources.link, version, &failure.to_string())),
+    let (status, body) = match asked(&sources).await {
+        Ok((info, tenure)) if info.keys.is_some() => (StatusCode::OK, described("up", version, &info, &tenure)),
+        Ok((info, tenure)) => (StatusCode::SERVICE_UNAVAILABLE, described("store unusable", version, &info, &tenure)),
+        Err(failure) => (StatusCode::SERVICE_UNAVAILABLE, down(&sources.link, version, &failure)),
     };
     (status, [(CONTENT_TYPE, "application/json")], body.to_string() + "\n").into_response()
 }
 
-fn described(status: &str, version: &str, info: &TeeInfo) -> serde_json::Value {
+/// What the trusted application says of itself, and who holds the lease; or why that is not known.
+async fn asked(sources: &Sources) -> Result<(TeeInfo, Tenure), String> {
+    let ask = |call| sources.signer.ask(call, sources.health);
+    let said = |failure: Failure| failure.to_string();
+    let info = match ask(Call::Info).await.map_err(said)? {
+        Reply::Info(info) => info,
+        _ => return Err("it answers something else".into()),
+    };
+    match ask(Call::Lease(Claim::Look)).await.map_err(said)? {
+        Reply::Lease(lease) => Ok((info, lease.tenure)),
+        _ => Err("the daemon answers something else".into()),
+    }
+}
+
+fn described(status: &str, version: &str, info: &TeeInfo, tenure: &Tenure) -> serde_json::Value {
+    let lease = match tenure {
+        Tenure::Held { holder, silent_ms, .. } => {
+            json!({ "holder": holder.name(), "node": hex::encode(holder.node), "silent_ms": silent_ms })
+        }
+        // Nobody's: the daemon itself never holds it.
+        Tenure::Free { .. } | Tenure::Yours => json!({ "holder": null, "node": null, "silent_ms": null }),
+    };
     json!({
         "status": status,
         "version": version,
@@ -110,6 +133,7 @@ fn described(status: &str, version: &str, info: &TeeInfo) -> serde_json::Value {
         "ta_version": info.ta_version,
         "schema": info.schema,
         "keys": info.keys,
+        "lease": lease,
     })
 }
 

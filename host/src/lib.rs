@@ -6,7 +6,8 @@
 //! - [`Config`]: a TOML file with flags over it.
 //!
 //! Front and link know nothing of each other. Between them are the worker, one thread with a bounded queue that owns
-//! the link, and the translation of the protocol's calls into the TA's commands. The daemon is trusted neither with
+//! the link and the lease (which of several nodes may sign), and the translation of the protocol's calls into the TA's
+//! commands. The daemon is trusted neither with
 //! keys nor with what is signed: it can only refuse service. A software TEE in this process is the exception, and
 //! says so.
 
@@ -16,12 +17,21 @@ pub mod config;
 mod daemon;
 mod front;
 mod http;
+mod lease;
 mod link;
 mod metrics;
 mod translate;
 mod worker;
 
+use holdfast_protocol::message;
+
 pub use config::{Config, ConfigError};
 pub use daemon::{Daemon, StartError};
 pub use front::ListenError;
 pub use link::{InProcess, Link, LinkError};
+
+/// For the fuzzer: what the worker hands on of the trusted application's answer to a call.
+#[doc(hidden)]
+pub fn judge_answer(call: message::Call, answer: &[u8]) -> Result<message::Reply, message::Failure> {
+    translate::Question::new(call)?.reply(answer)
+}

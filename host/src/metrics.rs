@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
-use holdfast_protocol::message::TeeInfo;
+use holdfast_protocol::{lease::Identity, message::TeeInfo};
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 /// Seconds: from what a signature takes in software to what no TEE should take.
@@ -21,11 +22,15 @@ pub(crate) struct Metrics {
     wait: Histogram,
     tee: IntGaugeVec,
     described: Mutex<Option<TeeInfo>>,
+    lease: IntGaugeVec,
+    refusals: IntCounterVec,
+    /// How often the lease was given to a process that did not hold it last.
+    pub(crate) lease_changes: IntCounter,
     /// Requests in the queue.
     pub(crate) queued: IntGauge,
     /// Whether the trusted application answered the last time it was called.
     pub(crate) tee_up: IntGauge,
-    /// Connections of nodes.
+    /// Connections of nodes and operators.
     pub(crate) connections: IntGauge,
     /// Connections that ended, by why.
     pub(crate) closed: IntCounterVec,
@@ -38,6 +43,8 @@ impl Metrics {
         let seconds = HistogramOpts::new("holdfast_host_ta_seconds", "Time in the trusted application, by call.");
         let wait = HistogramOpts::new("holdfast_host_queue_seconds", "Time that requests waited in the queue.");
         let tee = Opts::new("holdfast_host_tee_info", "What the trusted application says of itself; always 1.");
+        let lease = Opts::new("holdfast_host_lease", "1 if the node of this name holds the lease, else 0.");
+        let refusals = Opts::new("holdfast_host_refusals_total", "Requests refused, by rule.");
         let closed = Opts::new("holdfast_host_connections_closed_total", "Connections that ended, by why.");
         let metrics = Metrics {
             registry: Registry::new(),
@@ -46,19 +53,29 @@ impl Metrics {
             wait: made(Histogram::with_opts(wait.buckets(BUCKETS.to_vec()))),
             tee: made(IntGaugeVec::new(tee, &["kind", "simulated", "ta_version"])),
             described: Mutex::new(None),
+            lease: made(IntGaugeVec::new(lease, &["holder"])),
+            refusals: made(IntCounterVec::new(refusals, &["rule"])),
+            lease_changes: made(IntCounter::new(
+                "holdfast_host_lease_changes_total",
+                "How often the lease was given to a process that did not hold it last.",
+            )),
             queued: made(IntGauge::new("holdfast_host_queue", "Requests in the queue.")),
             tee_up: made(IntGauge::new(
                 "holdfast_host_tee_up",
                 "1 if the trusted application answered when it was last called, else 0.",
             )),
-            connections: made(IntGauge::new("holdfast_host_connections", "Open connections of nodes.")),
+            connections: made(IntGauge::new("holdfast_host_connections", "Open connections of nodes and operators.")),
             closed: made(IntCounterVec::new(closed, &["reason"])),
         };
-        let all: [Box<dyn prometheus::core::Collector>; 8] = [
+        metrics.leased(None);
+        let all: [Box<dyn prometheus::core::Collector>; 11] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.seconds.clone()),
             Box::new(metrics.wait.clone()),
             Box::new(metrics.tee.clone()),
+            Box::new(metrics.lease.clone()),
+            Box::new(metrics.refusals.clone()),
+            Box::new(metrics.lease_changes.clone()),
             Box::new(metrics.queued.clone()),
             Box::new(metrics.tee_up.clone()),
             Box::new(metrics.connections.clone()),
@@ -88,6 +105,18 @@ impl Metrics {
     /// A request was in the queue.
     pub(crate) fn waited(&self, time: Duration) {
         self.wait.observe(time.as_secs_f64());
+    }
+
+    /// A request was refused by this rule. Rules are the daemon's and the trusted application's, so there are few.
+    pub(crate) fn refused(&self, rule: &str) {
+        self.refusals.with_label_values(&[rule]).inc();
+    }
+
+    /// This node holds the lease, or nobody does. There is one series at a time: names come from clients.
+    pub(crate) fn leased(&self, holder: Option<&Identity>) {
+        self.lease.reset();
+        let name = holder.map(Identity::name).unwrap_or_default();
+        self.lease.with_label_values(&[&name]).set(holder.is_some().into());
     }
 
     /// The trusted application told what it is.
@@ -136,6 +165,8 @@ mod tests {
         metrics.queued.set(3);
         metrics.tee_up.set(1);
         metrics.connections.set(2);
+        metrics.refused("NotHolder");
+        metrics.lease_changes.inc();
         let text = metrics.render().expect("renders");
         for line in [
             r#"holdfast_host_requests_total{call="sign",result="ok"} 1"#,
@@ -145,9 +176,29 @@ mod tests {
             "holdfast_host_queue 3",
             "holdfast_host_tee_up 1",
             "holdfast_host_connections 2",
+            r#"holdfast_host_refusals_total{rule="NotHolder"} 1"#,
+            "holdfast_host_lease_changes_total 1",
+            r#"holdfast_host_lease{holder=""} 0"#,
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\nin\n{text}");
         }
+    }
+
+    #[test]
+    fn the_lease_is_one_series_whatever_the_holders_name() {
+        let metrics = Metrics::new();
+        for name in ["first", "\x1b[2J\n\"}", "last"] {
+            metrics.leased(Some(&Identity::new([1; 32], name)));
+            let text = metrics.render().expect("renders");
+            let lines = text.lines().filter(|line| line.starts_with("holdfast_host_lease{")).count();
+            assert_eq!(lines, 1, "{text}");
+            assert!(!text.contains('\x1b'), "{text}");
+        }
+        let text = metrics.render().expect("renders");
+        assert!(text.lines().any(|line| line == r#"holdfast_host_lease{holder="last"} 1"#), "{text}");
+        metrics.leased(None);
+        let text = metrics.render().expect("renders");
+        assert!(text.lines().any(|line| line == r#"holdfast_host_lease{holder=""} 0"#), "{text}");
     }
 
     // Rule 9: a software TEE says so.

@@ -1,6 +1,8 @@
 //! Between the two languages: a node's [`Call`] becomes a SCALE request, and the trusted application's answer becomes
 //! a [`Reply`] after it was held against the question. Pure.
 
+mod platform;
+
 use codec::{DecodeAll, Encode};
 use holdfast_protocol::message::{self, Call, Failure, KeyId, KeyInfo, Reply, Seed, TeeInfo};
 use holdfast_ta::{self as ta, BadRequest, Command, Error, Kind, Origin, Rule, MAX_ANSWER, MAX_PAGE, MAX_REQUEST};
@@ -30,7 +32,9 @@ impl Question {
     /// Translates a call; one that no trusted application can read is a bad request.
     pub(crate) fn new(call: Call) -> Result<Question, Failure> {
         let name = call_name(&call);
-        let (command, expected) = command(call);
+        let Some((command, expected)) = command(call) else {
+            return Err(Failure::BadRequest("the lease is the daemon's, and the trusted application has none".into()));
+        };
         let request = ta::Request::V1(command);
         let length = request.encoded_size();
         if length > MAX_REQUEST {
@@ -45,11 +49,6 @@ impl Question {
     /// The SCALE-encoded request, at most [`MAX_REQUEST`] bytes.
     pub(crate) fn request(&self) -> &[u8] {
         &self.request
-    }
-
-    /// The name of the call, for logs and metrics.
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
     }
 
     /// Reads the answer. One that does not decode, or does not belong to this question, is the TEE's failure.
@@ -101,6 +100,7 @@ pub(crate) fn call_name(call: &Call) -> &'static str {
         Call::VrfSign { .. } => "vrf_sign",
         Call::VrfPreOutput { .. } => "vrf_pre_output",
         Call::Retire(_) => "retire",
+        Call::Lease(_) => "lease",
     }
 }
 
@@ -109,6 +109,7 @@ pub(crate) fn outcome_name(result: &Result<Reply, Failure>) -> &'static str {
     match result {
         Ok(_) => "ok",
         Err(Failure::Refused { .. }) => "refused",
+        Err(Failure::NotHolder { .. }) => "not_holder",
         Err(Failure::NoSuchKey) => "no_such_key",
         Err(Failure::BadRequest(_)) => "bad_request",
         Err(Failure::Tee(_)) => "tee",
@@ -125,8 +126,9 @@ pub(crate) fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-fn command(call: Call) -> (Command, Expected) {
-    match call {
+/// `None` for a call that is not the trusted application's.
+fn command(call: Call) -> Option<(Command, Expected)> {
+    Some(match call {
         Call::Info => (Command::Info, Expected::Info),
         Call::Generate { scheme, key_type, usage, seed } => (
             Command::Generate {
@@ -165,7 +167,8 @@ fn command(call: Call) -> (Command, Expected) {
             (Command::VrfPreOutput { id: to_key_id(key), input }, Expected::VrfPreOutput)
         }
         Call::Retire(key) => (Command::Retire { id: to_key_id(key) }, Expected::Retired),
-    }
+        Call::Lease(_) => return None,
+    })
 }
 
 /// A page is in the order of the encoded names, after the one asked for, and never empty when there is more: otherwise
@@ -260,7 +263,7 @@ fn failure(error: Error) -> Failure {
         Error::Full => {
             Failure::Tee(format!("its store is full: there are {} keys; retire those that are not used", ta::MAX_KEYS))
         }
-        Error::Platform(code) => Failure::Tee(format!("its platform failed with code {code:#x}")),
+        Error::Platform(code) => Failure::Tee(platform::failure(code)),
     }
 }
 

@@ -1,23 +1,33 @@
-//! One thread owns the link to the trusted application, behind a bounded queue. Whoever has a question puts it there,
-//! and is never made to wait for room.
+//! One thread owns the link to the trusted application and the lease on its keys, behind a bounded queue. Whoever has a
+//! question puts it there, and is never made to wait for room.
+//!
+//! Since one thread gives the lease, has the signatures made and hands them on, one after the other, no signature for a
+//! node leaves the daemon once another has been given the lease.
 
 use std::{
     panic::{catch_unwind, AssertUnwindSafe},
     sync::{
-        mpsc::{sync_channel, Receiver, SyncSender, TrySendError},
+        mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender, TrySendError},
         Arc, PoisonError, RwLock,
     },
     time::{Duration, Instant},
 };
 
-use holdfast_protocol::message::{Call, Failure, Reply};
+use holdfast_protocol::{
+    lease::Claim,
+    message::{Call, Failure, Reply},
+};
 use tokio::sync::oneshot;
 
 use crate::{
+    lease::{Caller, Change, End, Leases, Right, Statement},
     link::{Link, LinkError},
     metrics::Metrics,
     translate::{call_name, outcome_name, Question},
 };
+
+/// How often the end of the lease is looked for when nobody asks anything.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// Where questions are put. Clones share one queue.
 #[derive(Clone)]
@@ -39,19 +49,45 @@ pub(crate) struct Stopping;
 type Answer = Box<dyn FnOnce(Result<Reply, Failure>) + Send>;
 
 struct Job {
-    question: Question,
+    caller: Caller,
+    name: &'static str,
+    right: Right,
+    task: Task,
     queued: Instant,
     deadline: Instant,
     answer: Answer,
 }
 
-/// Starts the thread that owns `link`, with room for `capacity` questions.
-pub(crate) fn start(link: Box<dyn Link>, capacity: usize, metrics: Arc<Metrics>) -> std::io::Result<(Signer, Worker)> {
+enum Task {
+    /// For the trusted application, with what it will have signed.
+    Ask(Question, Option<Statement>),
+    /// For the daemon itself.
+    Claim(Claim),
+}
+
+/// What the thread owns.
+struct Desk {
+    link: Box<dyn Link>,
+    leases: Leases,
+    /// The trusted application has said how many keys it holds.
+    counted: bool,
+    metrics: Arc<Metrics>,
+}
+
+/// Starts the thread that owns `link`, with room for `capacity` questions and a lease that lasts so long.
+pub(crate) fn start(
+    link: Box<dyn Link>,
+    capacity: usize,
+    lease: Duration,
+    metrics: Arc<Metrics>,
+) -> std::io::Result<(Signer, Worker)> {
     let (sender, jobs) = sync_channel(capacity);
     let signer = Signer { queue: Arc::new(RwLock::new(Some(sender))), metrics: metrics.clone() };
     let (tell_finished, finished) = oneshot::channel();
+    let mut desk = Desk { link, leases: Leases::new(lease, Instant::now()), counted: false, metrics };
     std::thread::Builder::new().name("holdfast-ta".into()).spawn(move || {
-        work(link, &jobs, &metrics);
+        desk.work(&jobs);
+        drop(desk);
         let _ = tell_finished.send(());
     })?;
     Ok((signer.clone(), Worker { signer, finished }))
@@ -62,13 +98,15 @@ impl Signer {
     /// if the call cannot be put; unless the daemon is stopping, when it is never called.
     pub(crate) fn submit(
         &self,
+        caller: Caller,
         call: Call,
         deadline: Instant,
         answer: impl FnOnce(Result<Reply, Failure>) + Send + 'static,
     ) -> Result<(), Stopping> {
         let name = call_name(&call);
-        let question = match Question::new(call) {
-            Ok(question) => question,
+        let right = Right::to(&call);
+        let task = match task(call) {
+            Ok(task) => task,
             Err(failure) => {
                 let result = Err(failure);
                 self.metrics.answered(name, outcome_name(&result));
@@ -76,7 +114,7 @@ impl Signer {
                 return Ok(());
             }
         };
-        let job = Job { question, queued: Instant::now(), deadline, answer: Box::new(answer) };
+        let job = Job { caller, name, right, task, queued: Instant::now(), deadline, answer: Box::new(answer) };
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
         let sender = queue.as_ref().ok_or(Stopping)?;
         // Counted before the worker can take it out again.
@@ -98,18 +136,20 @@ impl Signer {
         }
     }
 
-    /// Asks, and waits on this thread for the answer until `deadline`.
+    /// Asks for the daemon itself, and waits on this thread for the answer until `deadline`.
     pub(crate) fn ask_blocking(&self, call: Call, deadline: Instant) -> Result<Reply, Failure> {
         let (sender, receiver) = sync_channel(1);
-        self.submit(call, deadline, move |result| drop(sender.try_send(result))).map_err(Failure::from)?;
+        let answer = move |result| drop(sender.try_send(result));
+        self.submit(Caller::Operator, call, deadline, answer).map_err(Failure::from)?;
         let left = deadline.saturating_duration_since(Instant::now());
         receiver.recv_timeout(left).unwrap_or(Err(Failure::Deadline))
     }
 
-    /// Asks, and waits for the answer so long.
+    /// Asks for the daemon itself, and waits for the answer so long.
     pub(crate) async fn ask(&self, call: Call, patience: Duration) -> Result<Reply, Failure> {
         let (sender, receiver) = oneshot::channel();
-        self.submit(call, Instant::now() + patience, move |result| drop(sender.send(result))).map_err(Failure::from)?;
+        let answer = move |result| drop(sender.send(result));
+        self.submit(Caller::Operator, call, Instant::now() + patience, answer).map_err(Failure::from)?;
         match tokio::time::timeout(patience, receiver).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(Failure::Deadline),
@@ -143,39 +183,142 @@ impl From<Stopping> for Failure {
     }
 }
 
-fn work(mut link: Box<dyn Link>, jobs: &Receiver<Job>, metrics: &Metrics) {
-    while let Ok(job) = jobs.recv() {
-        metrics.queued.dec();
-        let name = job.question.name();
+fn task(call: Call) -> Result<Task, Failure> {
+    if let Call::Lease(claim) = call {
+        return Ok(Task::Claim(claim));
+    }
+    let statement = Statement::of(&call);
+    Ok(Task::Ask(Question::new(call)?, statement))
+}
+
+impl Desk {
+    fn work(&mut self, jobs: &Receiver<Job>) {
+        loop {
+            match jobs.recv_timeout(WATCH) {
+                Ok(job) => self.serve(job),
+                Err(RecvTimeoutError::Timeout) => self.watch(Instant::now()),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn serve(&mut self, job: Job) {
+        let Job { caller, name, right, task, queued, deadline, answer } = job;
+        self.metrics.queued.dec();
         let begun = Instant::now();
-        metrics.waited(begun - job.queued);
-        let result = if begun >= job.deadline {
-            Err(Failure::Deadline)
-        } else {
-            let result = call(link.as_mut(), &job.question, metrics);
-            metrics.worked(name, begun.elapsed());
-            result
-        };
-        metrics.answered(name, outcome_name(&result));
+        self.metrics.waited(begun - queued);
+        if let Caller::Node(node) = &caller {
+            let change = self.leases.heard(node, queued, begun);
+            self.report(change);
+        }
+        self.watch(begun);
+        let result =
+            if begun >= deadline { Err(Failure::Deadline) } else { self.done(&caller, name, right, &task, begun) };
+        self.metrics.answered(name, outcome_name(&result));
         match &result {
             Ok(_) => tracing::debug!(call = name, "answered"),
             Err(Failure::Tee(reason)) => tracing::error!(call = name, reason, "the trusted application failed"),
+            Err(failure @ Failure::NotHolder { .. }) => self.not_holder(&caller, name, failure),
             Err(failure) => tracing::debug!(call = name, %failure, "not done"),
         }
-        if catch_unwind(AssertUnwindSafe(|| (job.answer)(result))).is_err() {
+        if let Err(Failure::Refused { rule }) = &result {
+            self.metrics.refused(rule);
+        }
+        if catch_unwind(AssertUnwindSafe(|| answer(result))).is_err() {
             tracing::error!(call = name, "an answer could not be handed on");
         }
     }
-}
 
-fn call(link: &mut dyn Link, question: &Question, metrics: &Metrics) -> Result<Reply, Failure> {
-    let answer = catch_unwind(AssertUnwindSafe(|| link.call(question.request()))).unwrap_or(Err(LinkError::Panicked));
-    metrics.tee_up.set(answer.is_ok().into());
-    let reply = question.reply(&answer.map_err(|error| Failure::Tee(error.to_string()))?)?;
-    if let Reply::Info(info) = &reply {
-        metrics.describe(info);
+    /// Does what is asked, if this caller may ask for it.
+    fn done(
+        &mut self,
+        caller: &Caller,
+        name: &'static str,
+        right: Right,
+        task: &Task,
+        now: Instant,
+    ) -> Result<Reply, Failure> {
+        self.leases.permit(right, caller, now)?;
+        match (task, caller) {
+            (Task::Ask(question, statement), _) => {
+                let result = self.call(question);
+                self.metrics.worked(name, now.elapsed());
+                if let (Ok(_), Some(statement)) = (&result, statement) {
+                    self.leases.signed(*statement);
+                }
+                result
+            }
+            (Task::Claim(claim), Caller::Node(node)) => {
+                let change = self.leases.claim(*claim, node, now);
+                self.report(change);
+                Ok(Reply::Lease(self.leases.seen_by(caller, now)))
+            }
+            (Task::Claim(_), Caller::Operator) => Ok(Reply::Lease(self.leases.seen_by(caller, now))),
+        }
     }
-    Ok(reply)
+
+    fn call(&mut self, question: &Question) -> Result<Reply, Failure> {
+        let link = &mut self.link;
+        let answer =
+            catch_unwind(AssertUnwindSafe(|| link.call(question.request()))).unwrap_or(Err(LinkError::Panicked));
+        self.metrics.tee_up.set(answer.is_ok().into());
+        let reply = question.reply(&answer.map_err(|error| Failure::Tee(error.to_string()))?)?;
+        if let Reply::Info(info) = &reply {
+            self.metrics.describe(info);
+            if !std::mem::replace(&mut self.counted, true) && info.keys == Some(0) {
+                self.leases.nobody_before(Instant::now());
+            }
+        }
+        Ok(reply)
+    }
+
+    fn watch(&mut self, now: Instant) {
+        let change = self.leases.watch(now);
+        self.report(change);
+    }
+
+    /// Tells the log and the metrics what became of the lease.
+    fn report(&self, change: Option<Change>) {
+        match change {
+            None => {}
+            Some(Change::Given { to, from: None }) => {
+                tracing::info!(holder = %to, "the lease is given");
+                self.metrics.lease_changes.inc();
+                self.metrics.leased(Some(&to));
+            }
+            Some(Change::Given { to, from: Some(from) }) => {
+                tracing::info!(holder = %to, %from, "the lease is taken over");
+                self.metrics.lease_changes.inc();
+                self.metrics.leased(Some(&to));
+            }
+            Some(Change::Ended { holder, why }) => {
+                match why {
+                    End::Closed => tracing::info!(%holder, "the lease ends: its holder's connection closed"),
+                    End::Silent(time) => {
+                        tracing::info!(%holder, silent = ?time, "the lease ends: its holder is silent")
+                    }
+                }
+                self.metrics.leased(None);
+            }
+            Some(Change::Resumed(holder)) => {
+                tracing::info!(%holder, "the lease goes on: its holder is back");
+                self.metrics.leased(Some(&holder));
+            }
+        }
+    }
+
+    /// Once for each connection in the log: a node that was replaced may ask for a while.
+    fn not_holder(&self, caller: &Caller, name: &'static str, failure: &Failure) {
+        self.metrics.refused("NotHolder");
+        if let Caller::Node(node) = caller {
+            let (node, connection) = (&node.identity, &node.connection);
+            if connection.first_refusal() {
+                tracing::warn!(connection = connection.number, call = name, %node, "refused: {failure}");
+            } else {
+                tracing::debug!(connection = connection.number, call = name, %node, "refused again: {failure}");
+            }
+        }
+    }
 }
 
 #[cfg(test)]

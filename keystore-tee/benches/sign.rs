@@ -1,7 +1,9 @@
-//! What a signature costs: through [`TEEKeystore`] and a daemon, by `LocalKeystore`, and at the least it could.
+//! What a signature costs: through [`TEEKeystore`](keystore_tee::TEEKeystore) and a daemon, by `LocalKeystore`, and at the least it could.
 //!
 //! `bare` is the sum that no keystore behind a daemon can undercut: a round trip of ductile over a Unix socket, one
 //! hop between threads at each end, a signature by the very library that the TA uses, and `sp_core`'s verification.
+
+mod served;
 
 use std::{
     hint::black_box,
@@ -13,64 +15,18 @@ use std::{
 use criterion::{criterion_group, criterion_main, measurement::WallTime, BenchmarkGroup, Criterion};
 use ductile::{connect_unix_channel, ChannelSender, ChannelServer};
 use ed25519_dalek::Signer;
-use holdfast_host::{Config, Daemon, InProcess};
-use holdfast_ta_soft::SoftTee;
-use keystore_tee::TEEKeystore;
 use sc_keystore::LocalKeystore;
 use sp_core::{
     crypto::{key_types::AURA, KeyTypeId, Pair},
     ed25519, sr25519,
 };
 use sp_keystore::Keystore;
-use tokio::runtime::Runtime;
+
+use served::{connected, Served, LONG};
 
 const TEST: KeyTypeId = KeyTypeId(*b"test");
 /// As long as a GRANDPA vote.
 const MESSAGE: [u8; 53] = [7; 53];
-const LONG: Duration = Duration::from_secs(600);
-
-/// A daemon over a software TEE in a directory, on a Unix socket and on TCP.
-struct Served {
-    runtime: Runtime,
-    daemon: Option<Daemon>,
-    dir: tempfile::TempDir,
-}
-
-impl Served {
-    fn start() -> Self {
-        let runtime = Runtime::new().expect("a runtime");
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut config = Config::embedded(dir.path().join("host.sock"));
-        config.tcp = Some("127.0.0.1:0".parse().expect("an address"));
-        let tee = SoftTee::open(dir.path().join("store")).expect("a store of our own");
-        let daemon = runtime.block_on(Daemon::start(&config, Box::new(InProcess::new(tee)))).expect("a free port");
-        Self { runtime, daemon: Some(daemon), dir }
-    }
-
-    fn unix(&self) -> String {
-        format!("unix://{}", self.dir.path().join("host.sock").display())
-    }
-
-    fn tcp(&self) -> String {
-        let address = self.daemon.as_ref().and_then(Daemon::tcp);
-        format!("tcp://{}", address.expect("it was asked for"))
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        if let Some(daemon) = self.daemon.take() {
-            self.runtime.block_on(daemon.stop());
-        }
-    }
-}
-
-fn connected(uri: &str) -> TEEKeystore {
-    let keystore = TEEKeystore::deferred(uri).expect("a valid URI");
-    keystore.connect([7; 32]).expect("threads start");
-    keystore.wait_ready(LONG).expect("the daemon is there");
-    keystore
-}
 
 /// A signer behind a bare ductile channel: one thread reads, one signs; at this end one thread hands answers on.
 struct Bare {
@@ -170,10 +126,11 @@ fn keystores(
 
 /// A seal whose header of 20 kB travels with it: the size at which ductile by itself waits for acknowledgements.
 fn large_header(criterion: &mut Criterion) {
-    let served = Served::start();
     let mut group = criterion.benchmark_group("seal/header of 20 kB");
-    for (name, uri) in [("unix", served.unix()), ("tcp", served.tcp())] {
-        let keystore = connected(&uri);
+    for (name, uri) in [("unix", Served::unix as fn(&Served) -> String), ("tcp", Served::tcp)] {
+        // One node seals: each has a daemon of its own.
+        let served = Served::start();
+        let keystore = connected(&uri(&served));
         let key = keystore.sr25519_generate_new(AURA, None).expect("the daemon is there");
         let header = header();
         let hash = sp_crypto_hashing::blake2_256(&header);

@@ -9,7 +9,14 @@ use holdfast_protocol::{
 use log::Level;
 use sp_keystore::Error;
 
-use crate::{metrics::Outcome, shown::shown, verify::Wrong, waiting, TEEKeystore, TARGET};
+use crate::{
+    keystore::{POSSESSION, TEST},
+    lease::Role,
+    metrics::{Outcome, NOT_HOLDER},
+    shown::shown,
+    verify::Wrong,
+    waiting, TEEKeystore, TARGET,
+};
 
 /// How long a question without a deadline of its own may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,14 +61,17 @@ impl Patience {
     }
 
     /// Whether one more attempt can help after this failure.
-    fn again_after(self, failure: &Missing) -> bool {
+    fn again_after(self, failure: &Missing, role: Role) -> bool {
         match (self, failure) {
             (_, Missing::Call(CallError::Closed | CallError::Protocol(_))) => false,
             (_, Missing::Call(CallError::Failed(Failure::Refused { .. }))) => false,
-            // Also without its key, which may be in the store that the daemon is started with next.
+            // Also without its key, which may be in the store that the daemon is started with next; and without the
+            // lease, for a node that has lost it is about to end.
             (Self::Vote, _) => true,
             (_, Missing::Call(CallError::Failed(Failure::Busy))) => true,
             (Self::Seal(_), Missing::Call(CallError::Unreachable(_))) => true,
+            // The daemon was restarted, and this node's claim is on its way.
+            (Self::Seal(_), Missing::Call(CallError::Failed(Failure::NotHolder { holder: None }))) => !role.idle(),
             _ => false,
         }
     }
@@ -78,7 +88,8 @@ enum Missing {
 impl TEEKeystore {
     /// Asks for something that only the holder of `key` can make, and has `judge` verify it.
     ///
-    /// `None` if the TEE holds no such key. Whatever is wrong is logged and counted here.
+    /// `None` if the TEE holds no such key. Whatever is wrong is logged and counted here. What needs the lease is not
+    /// asked for on a node that cannot have it.
     pub(crate) fn ask<T>(
         &self,
         key: &KeyId,
@@ -86,6 +97,7 @@ impl TEEKeystore {
         call: impl Fn() -> Call,
         judge: impl Fn(Reply) -> Result<T, Wrong>,
     ) -> Result<Option<T>, Error> {
+        let _waiting = self.metrics.waiting();
         waiting::aside(|| self.ask_here(key, patience, call, judge))
     }
 
@@ -105,7 +117,7 @@ impl TEEKeystore {
         loop {
             let asked = match (patience, self.absence()) {
                 (Patience::Other(_), Some(why)) => Err(why),
-                _ => self.client.call(call(), patience.until()),
+                _ => self.put(call(), patience.until()),
             };
             let missing = match asked {
                 Ok(reply) => match judge(reply) {
@@ -119,7 +131,7 @@ impl TEEKeystore {
                 Err(CallError::Failed(Failure::NoSuchKey)) => Missing::NoKey,
                 Err(error) => Missing::Call(error),
             };
-            let wait = patience.pause(pause).filter(|_| patience.again_after(&missing));
+            let wait = patience.pause(pause).filter(|_| patience.again_after(&missing, self.keeper.role()));
             let Some(wait) = wait else { return self.end(key, patience, missing, started) };
             self.tell_waiting(key, patience, &missing, &mut told);
             if !self.status.pause(wait) {
@@ -129,11 +141,28 @@ impl TEEKeystore {
             if patience.left().is_some_and(|left| left.is_zero()) {
                 return self.end(key, patience, missing, started);
             }
-            if matches!(missing.outcome(), Outcome::Invalid | Outcome::NoKey) {
+            if matches!(missing.outcome(), Outcome::Invalid | Outcome::NoKey | Outcome::NotHolder) {
                 self.metrics.signature(key.key_type, missing.outcome(), started.elapsed());
             }
             pause = (pause * 2).min(PAUSES.1);
         }
+    }
+
+    /// Puts a question to the daemon, unless it would be refused there for want of the lease.
+    fn put(&self, call: Call, until: Until) -> Result<Reply, CallError> {
+        if self.keeper.role().idle() && needs_lease(&call) {
+            return Err(Failure::NotHolder { holder: self.keeper.holder() }.into());
+        }
+        let asked = self.client.call(call, until);
+        match &asked {
+            Err(CallError::Failed(Failure::Refused { rule })) => self.metrics.refused(rule),
+            Err(CallError::Failed(Failure::NotHolder { .. })) => {
+                self.metrics.refused(NOT_HOLDER);
+                self.keeper.look();
+            }
+            _ => {}
+        }
+        asked
     }
 
     /// Why nothing can be asked at the moment.
@@ -202,6 +231,9 @@ impl TEEKeystore {
             Missing::Call(CallError::Failed(Failure::Refused { rule })) => {
                 format!("the TEE's policy refused a signature of type {kind}, rule {}", shown(rule))
             }
+            Missing::Call(CallError::Failed(failure @ Failure::NotHolder { .. })) => {
+                format!("no signature of type {kind}: {failure}")
+            }
             Missing::Call(error) => {
                 let late = matches!(patience, Patience::Seal(end) if end <= Instant::now() + PAUSES.0)
                     && matches!(missing.outcome(), Outcome::Away | Outcome::Deadline);
@@ -220,6 +252,7 @@ impl Missing {
             Self::Call(CallError::Unreachable(_) | CallError::Closed) => Outcome::Away,
             Self::Call(CallError::Deadline | CallError::Failed(Failure::Deadline | Failure::Busy)) => Outcome::Deadline,
             Self::Call(CallError::Failed(Failure::Refused { .. })) => Outcome::Refused,
+            Self::Call(CallError::Failed(Failure::NotHolder { .. })) => Outcome::NotHolder,
             Self::Call(_) => Outcome::Failed,
         }
     }
@@ -233,11 +266,22 @@ impl Missing {
     }
 }
 
+/// Whether only the holder of the lease is answered: all that a session key signs, but for its proof of possession.
+fn needs_lease(call: &Call) -> bool {
+    let key = match call {
+        Call::Sign { message, .. } if message.starts_with(POSSESSION) => return false,
+        Call::Sign { key, .. } | Call::SignPrehashed { key, .. } => key,
+        Call::VrfSign { key, .. } | Call::VrfPreOutput { key, .. } | Call::Retire(key) => key,
+        Call::Info | Call::Generate { .. } | Call::List { .. } | Call::Has(_) | Call::Lease(_) => return false,
+    };
+    key.key_type != TEST.0
+}
+
 /// What a caller of the keystore is told: [`Error::Unavailable`] if a later attempt may bring a signature.
 pub(crate) fn keystore_error(error: &CallError) -> Error {
     match error {
         CallError::Unreachable(_) | CallError::Deadline | CallError::Closed => Error::Unavailable,
-        CallError::Failed(Failure::Busy | Failure::Deadline) => Error::Unavailable,
+        CallError::Failed(Failure::Busy | Failure::Deadline | Failure::NotHolder { .. }) => Error::Unavailable,
         CallError::Failed(Failure::BadRequest(_)) | CallError::Protocol(_) => Error::ValidationError(shown(error)),
         CallError::Failed(_) => Error::Other(shown(error)),
     }
@@ -245,6 +289,9 @@ pub(crate) fn keystore_error(error: &CallError) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_protocol::{lease::Identity, message::Context};
+    use sp_core::crypto::key_types;
+
     use super::*;
 
     fn failures() -> Vec<Missing> {
@@ -255,6 +302,8 @@ mod tests {
             Missing::Call(CallError::Protocol("too long".into())),
             Missing::NoKey,
             failed(Failure::BadRequest("too long".into())),
+            failed(Failure::NotHolder { holder: Some(Identity::default()) }),
+            failed(Failure::NotHolder { holder: None }),
             failed(Failure::Busy),
             Missing::Call(CallError::Unreachable(Unreachable::Connection("broken".into()))),
             Missing::Call(CallError::Deadline),
@@ -267,14 +316,29 @@ mod tests {
     // Rule 4: an unreachable or misbehaving TEE is never a crashed node.
     #[test]
     fn rule_4_a_vote_is_given_up_only_where_no_attempt_can_help_or_none_is_wanted() {
-        let again: Vec<bool> = failures().iter().map(|failure| Patience::Vote.again_after(failure)).collect();
-        assert_eq!(again, [vec![false; 3], vec![true; 8]].concat());
+        for role in Role::ALL {
+            let again: Vec<bool> = failures().iter().map(|failure| Patience::Vote.again_after(failure, role)).collect();
+            assert_eq!(again, [vec![false; 3], vec![true; 10]].concat());
+        }
     }
 
     #[test]
-    fn a_seal_outlasts_a_broken_connection_and_a_full_queue_and_others_a_full_queue_only() {
+    fn a_seal_outlasts_a_broken_connection_a_restarted_daemon_and_a_full_queue_and_others_a_full_queue_only() {
         let now = Instant::now();
-        let count = |patience: Patience| failures().iter().filter(|failure| patience.again_after(failure)).count();
-        assert_eq!((count(Patience::Seal(now)), count(Patience::Other(now))), (2, 1));
+        let count =
+            |patience: Patience, role| failures().iter().filter(|failure| patience.again_after(failure, role)).count();
+        let active = [Patience::Seal(now), Patience::Other(now)].map(|patience| count(patience, Role::Active));
+        assert_eq!((active, count(Patience::Seal(now), Role::Superseded)), ([3, 1], 2));
+    }
+
+    #[test]
+    fn a_proof_of_possession_and_a_test_key_need_no_lease() {
+        let sign = |key_type: [u8; 4], message: &[u8]| {
+            let key = KeyId { scheme: holdfast_protocol::message::Scheme::Ed25519, key_type, public: vec![1; 32] };
+            needs_lease(&Call::Sign { key, message: message.to_vec(), context: Context::None })
+        };
+        assert!(sign(key_types::GRANDPA.0, b"a vote") && sign(key_types::AURA.0, &[1; 32]));
+        assert!(!sign(key_types::GRANDPA.0, b"POP_") && !sign(TEST.0, b"anything"));
+        assert!(!needs_lease(&Call::Info));
     }
 }

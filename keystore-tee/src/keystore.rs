@@ -14,6 +14,7 @@ use sp_keystore::{Error, Keystore};
 
 use crate::{
     ask::{keystore_error, Patience, PATIENCE},
+    lease::Role,
     scheme::{public_length, Signing},
     seed,
     shown::shown,
@@ -22,9 +23,9 @@ use crate::{
 };
 
 /// Keys of this type sign anything, and only a development TEE makes them.
-const TEST: KeyTypeId = KeyTypeId(*b"test");
+pub(crate) const TEST: KeyTypeId = KeyTypeId(*b"test");
 /// How a proof of possession begins.
-const POSSESSION: &[u8] = b"POP_";
+pub(crate) const POSSESSION: &[u8] = b"POP_";
 
 impl Keystore for TEEKeystore {
     fn sr25519_public_keys(&self, key_type: KeyTypeId) -> Vec<sr25519::Public> {
@@ -143,8 +144,14 @@ impl Keystore for TEEKeystore {
         self.cache.all(key_type.0).ok_or(Error::Unavailable)
     }
 
+    /// Whether this node signs with all of these: a standby does not, whatever the TEE holds. GRANDPA asks at the
+    /// beginning of each round, and Aura in each slot.
     fn has_keys(&self, public_keys: &[(Vec<u8>, KeyTypeId)]) -> bool {
-        self.cache.loaded() && public_keys.iter().all(|(public, key_type)| self.cache.has(key_type.0, public))
+        let active = self.role() == Role::Active;
+        let has = |(public, key_type): &(Vec<u8>, KeyTypeId)| {
+            (active || *key_type == TEST) && self.cache.has(key_type.0, public)
+        };
+        self.cache.loaded() && public_keys.iter().all(has)
     }
 }
 
@@ -178,10 +185,16 @@ impl TEEKeystore {
             message: message.to_vec(),
             context: header.clone().map_or(Context::None, Context::Header),
         };
-        self.ask(&key, patience, call, |reply| match reply {
+        let made = self.ask(&key, patience, call, |reply| match reply {
             Reply::Signature(raw) => verify::signature::<P>(&raw, message, public),
             _ => Err(Wrong::Reply),
-        })
+        })?;
+        match (&made, patience, &header) {
+            (Some(_), Patience::Vote, _) => self.metrics.voted(message),
+            (Some(_), Patience::Seal(_), Some(header)) => self.metrics.sealed(header),
+            _ => {}
+        }
+        Ok(made)
     }
 
     fn generate<P: Signing>(&self, key_type: KeyTypeId, suri: Option<&str>) -> Result<P::Public, Error> {

@@ -6,8 +6,10 @@
 //!
 //! ```no_run
 //! # use std::{sync::Arc, time::Duration};
-//! # fn start(genesis: [u8; 32]) -> Result<(), Box<dyn std::error::Error>> {
-//! let keystore = Arc::new(keystore_tee::TEEKeystore::deferred("unix:///run/holdfast/host.sock")?);
+//! # use keystore_tee::{Identity, TEEKeystore};
+//! # fn start(genesis: [u8; 32], network_key: [u8; 32]) -> Result<(), Box<dyn std::error::Error>> {
+//! let node = Identity::new(network_key, "alice");
+//! let keystore = Arc::new(TEEKeystore::deferred("unix:///run/holdfast/host.sock", node)?);
 //! keystore.connect(genesis)?;
 //! let tee = keystore.wait_ready(Duration::from_secs(30))?;
 //! println!("keys are held by {}", tee.kind);
@@ -15,13 +17,22 @@
 //! # }
 //! ```
 //!
+//! # Active and standby
+//!
+//! Several nodes may use one daemon; it leases its keys to one of them, and signs for no other. The keystore asks for
+//! the lease by itself, and again all the time. What comes of it is the node's [`Role`]: `has_keys` is true on the
+//! active node only, so that GRANDPA and Aura merely follow on any other. A standby takes over when nobody holds the
+//! lease and two rounds of GRANDPA have passed, which the node tells with [`TEEKeystore::observe_round`]. An active node
+//! that finds another in its place never signs again; [`TEEKeystore::superseded`] tells it to end its process. Keys of
+//! type `test` and proofs of possession need no lease.
+//!
 //! # While the TEE is away
 //!
 //! - Down is not empty: public keys are cached, and the cache outlives every disconnection. Before the list of keys
 //!   was read for the first time, `keys` is [`Unavailable`](sp_keystore::Error::Unavailable) and `has_keys` false.
 //! - A GRANDPA vote waits for as long as it takes, since a voter without a signature ends the node: also for a daemon
-//!   that came back with another store, and holds no such key. Only a refusal by the policy ends it, and
-//!   [`TEEKeystore::release`]. [`TEEKeystore::up`] is for a gate before a prevote.
+//!   that came back with another store, and holds no such key, and without the lease, for a node that has lost it is
+//!   about to end. Only a refusal by the policy ends it, and [`TEEKeystore::release`]. [`TEEKeystore::up`] is for a gate before a prevote.
 //! - An Aura seal waits until the deadline that came with its header ([`TEEKeystore::offer_header`]); then the slot is
 //!   lost, and the node goes on.
 //! - Anything else is an error at once while the TEE is away, and else after ten seconds.
@@ -36,7 +47,8 @@
 //!   The connection is kept, because a new one would lead to the same daemon.
 //! - A VRF pre-output by itself cannot be verified: nothing proves it.
 //! - The daemon can refuse service, for instance by claiming that the policy refused a vote, which ends a voter as a
-//!   true refusal does. It can hide keys or list keys that nobody holds, whose signatures will not verify. A public
+//!   true refusal does, or that another node holds the lease. It can also give the lease to two nodes at once: only the
+//!   policy of the trusted application, which judges what it signs, is safety. It can hide keys or list keys that nobody holds, whose signatures will not verify. A public
 //!   key that it reports as just made is believed until its first signature.
 //! - Seeds are sent only to a TEE that says it is for development. The daemon passes that on, so a seed in use
 //!   anywhere else must not be given to a keystore at all.
@@ -46,13 +58,17 @@
 mod ask;
 mod cache;
 mod headers;
+mod keeper;
 mod keystore;
+mod last;
+mod lease;
 mod listing;
 mod metrics;
 mod scheme;
 mod seed;
 mod shown;
 mod status;
+mod takeover;
 mod verify;
 mod waiting;
 
@@ -71,6 +87,7 @@ use std::{
 use holdfast_protocol::client::{Client, ClientOptions, State};
 pub use holdfast_protocol::{
     endpoint::{Endpoint, UriError},
+    lease::{Identity, Lease, Tenure},
     message::TeeInfo,
 };
 use log::Level;
@@ -81,10 +98,13 @@ use substrate_prometheus_endpoint::{PrometheusError, Registry};
 use crate::{
     cache::Cache,
     headers::{Headers, Offer},
+    keeper::Keeper,
     metrics::Metrics,
-    shown::shown,
     status::{Change, Status, UNUSABLE},
 };
+pub use lease::Role;
+pub use listing::{read as read_keys, ListError};
+pub use shown::shown;
 
 /// Where everything here logs to.
 const TARGET: &str = "tee-keystore";
@@ -95,9 +115,10 @@ pub struct TEEKeystore {
     cache: Arc<Cache>,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
+    keeper: Arc<Keeper>,
     headers: Headers,
     insert_allowed: AtomicBool,
-    listing: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// The TEE or its list of keys could not be had in time.
@@ -111,15 +132,19 @@ pub struct NotReady {
 }
 
 impl TEEKeystore {
-    /// A keystore over the daemon at `uri`: `unix:///path/to/socket` or `tcp://127.0.0.1:port`. Connects to nothing.
-    pub fn deferred(uri: &str) -> Result<Self, UriError> {
-        let options = ClientOptions { thread_setup: Some(never_abort), ..ClientOptions::default() };
+    /// The keystore of `node` over the daemon at `uri`: `unix:///path/to/socket` or `tcp://127.0.0.1:port`. Connects to
+    /// nothing.
+    pub fn deferred(uri: &str, node: Identity) -> Result<Self, UriError> {
+        let options = ClientOptions { identity: node, thread_setup: Some(never_abort), ..ClientOptions::default() };
         let client = Client::with_options(uri.parse()?, options);
         let (status, metrics) = (Arc::<Status>::default(), Arc::<Metrics>::default());
+        let keeper = Arc::new(Keeper::new(node));
         client.on_change({
-            let (status, metrics, endpoint) = (status.clone(), metrics.clone(), client.endpoint().clone());
+            let (status, metrics, keeper) = (status.clone(), metrics.clone(), keeper.clone());
+            let endpoint = client.endpoint().clone();
             move |state| {
                 let change = status.observe(state);
+                keeper.connection(state);
                 metrics.connected(matches!(state, State::Up(_)));
                 if change == Change::Returned {
                     metrics.reconnected();
@@ -134,34 +159,49 @@ impl TEEKeystore {
             cache: Arc::default(),
             status,
             metrics,
+            keeper,
             headers: Headers::default(),
             insert_allowed: AtomicBool::new(false),
-            listing: Mutex::new(None),
+            threads: Mutex::default(),
         })
     }
 
-    /// Starts to connect, for the chain with this genesis hash, and returns at once. A second call changes nothing.
+    /// Starts to connect, for a validator of the chain with this genesis hash, and returns at once. A second call
+    /// changes nothing.
     pub fn connect(&self, genesis: [u8; 32]) -> io::Result<()> {
-        let mut listing = self.listing.lock();
-        if listing.is_none() {
-            let (client, cache, status) = (self.client.clone(), self.cache.clone(), self.status.clone());
-            let run = move || {
-                let _guard = AbortGuard::never_abort();
-                listing::keep_current(&client, &cache, &status);
-            };
-            *listing = Some(thread::Builder::new().name("tee-keys".into()).spawn(run)?);
-        }
-        self.client.connect(genesis)
+        self.connect_with(|client| client.connect(genesis))
     }
 
-    /// Waits until the TEE can sign and its list of keys was read.
+    /// As [`TEEKeystore::connect`], for a node that is no validator: it makes keys and has them prove possession, and
+    /// never asks for the lease.
+    pub fn connect_as_observer(&self) -> io::Result<()> {
+        self.connect_with(|client| {
+            self.keeper.only_look();
+            client.connect_as_operator()
+        })
+    }
+
+    fn connect_with(&self, connect: impl FnOnce(&Client) -> io::Result<()>) -> io::Result<()> {
+        let mut threads = self.threads.lock();
+        if !threads.is_empty() {
+            return Ok(());
+        }
+        connect(&self.client)?;
+        let (client, cache, status) = (self.client.clone(), self.cache.clone(), self.status.clone());
+        threads.push(start("tee-keys", move || listing::keep_current(&client, &cache, &status))?);
+        let (client, keeper, status) = (self.client.clone(), self.keeper.clone(), self.status.clone());
+        threads.push(start("tee-lease", move || keeper::keep(&client, &keeper, &status))?);
+        Ok(())
+    }
+
+    /// Waits until the TEE can sign, its list of keys was read, and it is known whether this node signs.
     pub fn wait_ready(&self, timeout: Duration) -> Result<TeeInfo, NotReady> {
         self.status
             .wait_ready(timeout)
             .map_err(|reason| NotReady { endpoint: self.client.endpoint().clone(), reason: shown(reason) })
     }
 
-    /// Resolves once the list of keys was read for the first time; needs no particular runtime.
+    /// Resolves once the list of keys was read for the first time and the role is known; needs no particular runtime.
     pub fn ready(&self) -> impl Future<Output = ()> + Send + 'static {
         self.status.ready()
     }
@@ -176,9 +216,31 @@ impl TEEKeystore {
         self.status.tee()
     }
 
+    /// The node's part in signing.
+    pub fn role(&self) -> Role {
+        self.keeper.role()
+    }
+
+    /// Who holds the lease, as the daemon said last, at most a second ago while it is there: this node itself is shown
+    /// as others see it, never as [`Tenure::Yours`].
+    pub fn lease(&self) -> Option<Lease> {
+        self.keeper.lease()
+    }
+
+    /// Resolves when another node has taken over from this one: the process should end, and may start again as a
+    /// standby.
+    pub fn superseded(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.keeper.superseded()
+    }
+
+    /// The node has come to this round of GRANDPA. Without it a standby never takes over.
+    pub fn observe_round(&self, set_id: u64, round: u64) {
+        self.keeper.observe((set_id, round));
+    }
+
     /// Counts from now on in the node's registry. A second call is an error.
     pub fn register_metrics(&self, registry: &Registry) -> Result<(), PrometheusError> {
-        self.metrics.register(registry)?;
+        self.metrics.register(registry, &self.keeper)?;
         self.metrics.connected(self.status.tee().is_some());
         Ok(())
     }
@@ -199,10 +261,11 @@ impl TEEKeystore {
     /// Its threads have ended on return.
     pub fn release(&self) {
         self.status.release();
+        self.keeper.release();
         self.client.close();
-        if let Some(listing) = self.listing.lock().take() {
-            // It ends by a panic only, which was logged.
-            let _ = listing.join();
+        for thread in self.threads.lock().drain(..) {
+            // Only a panic is lost, which was logged.
+            let _ = thread.join();
         }
     }
 }
@@ -211,6 +274,14 @@ impl Drop for TEEKeystore {
     fn drop(&mut self) {
         self.release();
     }
+}
+
+/// A thread whose panics do not end the process.
+fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.into()).spawn(move || {
+        let _guard = AbortGuard::never_abort();
+        run();
+    })
 }
 
 /// In a node every panic ends the process; none that a daemon's answer could cause may.

@@ -1,13 +1,10 @@
 //! Reads the list of keys from the TEE, page by page, without trusting the daemon that hands it on.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use holdfast_protocol::{
     client::{CallError, Client, Until},
-    message::{Call, KeyId, Reply},
+    message::{Call, KeyInfo, Reply},
 };
 
 use log::Level;
@@ -31,15 +28,20 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a list could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ListError {
+pub enum ListError {
+    /// The daemon did not answer.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// It answered something else.
     #[error("the daemon answered something else than a list of keys")]
     Reply,
+    /// A public key has so many bytes, and its scheme another number.
     #[error("the daemon listed a public key of {0} bytes")]
     Length(usize),
+    /// Keys do not rise.
     #[error("the daemon listed keys out of order, so that the list would have no end")]
     Order,
+    /// More than a keystore takes.
     #[error("the daemon listed more than {MAX_KEYS} keys: retire those that are no longer used")]
     TooMany,
 }
@@ -106,17 +108,17 @@ fn refresh(
         return Ok(None);
     }
     cache.begin();
-    let replaced = cache.replace(read(ask)?);
+    let replaced = cache.replace(read(ask)?.into_iter().map(|key| key.id).collect());
     *catalogue = (!replaced.unsure).then_some(tee.catalogue);
     Ok(Some(replaced))
 }
 
-/// Reads the whole list. Every page must go on where the one before ended.
-pub(crate) fn read(mut ask: impl FnMut(Call) -> Result<Reply, CallError>) -> Result<BTreeSet<KeyId>, ListError> {
-    let mut keys = BTreeSet::new();
-    let mut after: Option<KeyId> = None;
+/// Reads the whole list, in the order of [`KeyInfo::id`]. Every page must go on where the one before ended.
+pub fn read(mut ask: impl FnMut(Call) -> Result<Reply, CallError>) -> Result<Vec<KeyInfo>, ListError> {
+    let mut keys = Vec::<KeyInfo>::new();
     loop {
-        let Reply::Keys { keys: page, more } = ask(Call::List { after: after.clone() })? else {
+        let after = keys.last().map(|key| key.id.clone());
+        let Reply::Keys { keys: page, more } = ask(Call::List { after })? else {
             return Err(ListError::Reply);
         };
         if more && page.is_empty() {
@@ -126,14 +128,13 @@ pub(crate) fn read(mut ask: impl FnMut(Call) -> Result<Reply, CallError>) -> Res
             if key.id.public.len() != public_length(key.id.scheme) {
                 return Err(ListError::Length(key.id.public.len()));
             }
-            if after.as_ref().is_some_and(|last| *last >= key.id) {
+            if keys.last().is_some_and(|last| last.id >= key.id) {
                 return Err(ListError::Order);
             }
             if keys.len() == MAX_KEYS {
                 return Err(ListError::TooMany);
             }
-            keys.insert(key.id.clone());
-            after = Some(key.id);
+            keys.push(key);
         }
         if !more {
             return Ok(keys);
@@ -144,7 +145,7 @@ pub(crate) fn read(mut ask: impl FnMut(Call) -> Result<Reply, CallError>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use holdfast_protocol::message::{KeyInfo, Scheme, Usage};
+    use holdfast_protocol::message::{KeyId, Scheme, Usage};
 
     fn key(number: u32) -> KeyInfo {
         let mut public = vec![0; 32];

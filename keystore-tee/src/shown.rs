@@ -3,8 +3,9 @@
 /// The most characters of it that are shown.
 const MOST: usize = 240;
 
-/// Cuts the text short and escapes what could forge a line or steer a terminal.
-pub(crate) fn shown(text: impl ToString) -> String {
+/// Text that a daemon chose, fit for a log line or a terminal: cut short, and without what could forge a line or steer
+/// the terminal.
+pub fn shown(text: impl ToString) -> String {
     let mut out = String::new();
     for character in text.to_string().chars().take(MOST) {
         if character.is_control() || !(character.is_ascii() || character.is_alphanumeric()) {

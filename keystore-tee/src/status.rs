@@ -24,9 +24,13 @@ struct Seen {
     /// A connection was made since the list of keys was last asked for.
     fresh: bool,
     /// The list of keys was read at least once.
-    ready: bool,
+    listed: bool,
     /// Why the list of keys was not read.
     unread: Option<String>,
+    /// It is known whether this node signs.
+    decided: bool,
+    /// Why it is not.
+    undecided: Option<String>,
     released: bool,
 }
 
@@ -59,8 +63,16 @@ pub(crate) enum Next {
 
 impl Default for Status {
     fn default() -> Self {
-        let seen =
-            Seen { state: State::Deferred, met: false, fresh: false, ready: false, unread: None, released: false };
+        let seen = Seen {
+            state: State::Deferred,
+            met: false,
+            fresh: false,
+            listed: false,
+            unread: None,
+            decided: false,
+            undecided: None,
+            released: false,
+        };
         Self {
             seen: Mutex::new(seen),
             changed: Condvar::new(),
@@ -96,12 +108,18 @@ impl Status {
 
     /// The list of keys was read, or could not be.
     pub(crate) fn listed(&self, result: Result<(), String>) {
-        let ready = self.update(|seen| {
+        self.update_ready(|seen| {
             seen.unread = result.err();
-            seen.ready |= seen.unread.is_none();
-            seen.ready
+            seen.listed |= seen.unread.is_none();
         });
-        self.ready.send_if_modified(|was| std::mem::replace(was, ready) != ready);
+    }
+
+    /// It was said whether this node signs, or why that cannot be said yet.
+    pub(crate) fn decided(&self, result: Result<(), Option<String>>) {
+        self.update_ready(|seen| {
+            seen.decided |= result.is_ok();
+            seen.undecided = result.err().flatten();
+        });
     }
 
     /// Nobody waits any longer.
@@ -119,21 +137,22 @@ impl Status {
         until_true(self.up.subscribe())
     }
 
-    /// Resolves when the list of keys was read once.
+    /// Resolves when the list of keys was read once, and it is known whether this node signs.
     pub(crate) fn ready(&self) -> impl Future<Output = ()> + Send + 'static {
         until_true(self.ready.subscribe())
     }
 
-    /// Waits until the TEE can sign and the list of keys was read once; else says what is in the way.
+    /// Waits until the TEE can sign, the list of keys was read once and it is known whether this node signs; else says
+    /// what is in the way.
     pub(crate) fn wait_ready(&self, timeout: Duration) -> Result<TeeInfo, String> {
         let mut seen = self.seen.lock();
-        let waits = |seen: &mut Seen| !(seen.released || seen.ready && seen.tee().is_some_and(can_sign));
+        let waits = |seen: &mut Seen| !(seen.released || seen.ready() && seen.tee().is_some_and(can_sign));
         self.changed.wait_while_for(&mut seen, waits, timeout);
         match &seen.state {
             _ if seen.released => Err("the keystore was released".into()),
             State::Up(tee) if !can_sign(tee) => Err(UNUSABLE.into()),
-            State::Up(tee) if seen.ready => Ok(tee.clone()),
-            State::Up(_) => Err(seen.unread.clone().unwrap_or_else(|| "its list of keys is still being read".into())),
+            State::Up(tee) if seen.ready() => Ok(tee.clone()),
+            State::Up(_) => Err(seen.missing()),
             State::Down(reason) => Err(reason.to_string()),
             State::Deferred => Err("the connection has not been started".into()),
             State::Connecting => Err("the connection is still being made".into()),
@@ -171,6 +190,14 @@ impl Status {
         !seen.released
     }
 
+    fn update_ready(&self, change: impl FnOnce(&mut Seen)) {
+        let ready = self.update(|seen| {
+            change(seen);
+            seen.ready()
+        });
+        self.ready.send_if_modified(|was| std::mem::replace(was, ready) != ready);
+    }
+
     fn update<T>(&self, change: impl FnOnce(&mut Seen) -> T) -> T {
         let mut seen = self.seen.lock();
         let result = change(&mut seen);
@@ -185,6 +212,20 @@ impl Seen {
         match &self.state {
             State::Up(tee) => Some(tee),
             _ => None,
+        }
+    }
+
+    fn ready(&self) -> bool {
+        self.listed && self.decided
+    }
+
+    /// What there is still to be had from a TEE that answers.
+    fn missing(&self) -> String {
+        match (&self.unread, &self.undecided) {
+            (Some(why), _) if !self.listed => why.clone(),
+            _ if !self.listed => "its list of keys is still being read".into(),
+            (_, Some(why)) => why.clone(),
+            _ => "it is still being asked for the lease on the keys".into(),
         }
     }
 }
@@ -284,6 +325,7 @@ mod tests {
         assert!(status.tee().is_some(), "it answers");
         status.observe(&up());
         status.listed(Ok(()));
+        status.decided(Ok(()));
         assert!(resolves(status.up()) && status.wait_ready(Duration::ZERO).is_ok());
         status.observe(&without_store());
         assert!(!resolves(status.up()));
@@ -300,6 +342,11 @@ mod tests {
         status.listed(Err("the daemon went away".into()));
         assert_eq!(status.wait_ready(Duration::ZERO), Err("the daemon went away".into()));
         status.listed(Ok(()));
+        assert!(!resolves(status.ready()));
+        status.decided(Err(Some("another holds the lease".into())));
+        assert_eq!(status.wait_ready(Duration::ZERO), Err("another holds the lease".into()));
+        status.decided(Ok(()));
+        status.decided(Err(None));
         status.observe(&State::Unresponsive);
         assert!(!resolves(status.up()) && resolves(status.ready()));
         assert_eq!(status.wait_ready(Duration::ZERO), Err("it stopped answering".into()));

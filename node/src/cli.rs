@@ -4,6 +4,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use keystore_tee::Endpoint;
 use sc_cli::RunCmd;
 
+use crate::tee;
+
 const CHAIN: &str = "The chain: dev, local (the default), live:FILE with a JSON list of the first validators, or the \
      path of a specification that export-chain-spec has written";
 const DEV: &str = "A development chain of one validator, with a software TEE inside the node; its base path is \
@@ -12,6 +14,8 @@ const DEV: &str = "A development chain of one validator, with a software TEE ins
 /// The command line of `holdfast-node`.
 #[derive(Debug, Parser)]
 #[command(
+    // sc-cli sets the short one.
+    after_long_help = crate::exit::HELP,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     mut_arg("chain", |arg| arg.help(CHAIN).long_help(CHAIN)),
@@ -48,7 +52,8 @@ pub(crate) struct SignerArgs {
     pub(crate) keystore: KeystoreKind,
 }
 
-fn endpoint(text: &str) -> Result<Endpoint, String> {
+/// An address of a daemon.
+pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
     text.parse().map_err(|e: keystore_tee::UriError| e.to_string())
 }
 
@@ -68,6 +73,9 @@ pub(crate) enum Command {
     /// Account and node key utilities. Session keys are made by the trusted application: see author_rotateKeysWithOwner
     #[command(subcommand)]
     Key(sc_cli::KeySubcommand),
+
+    /// Look at the signer daemon and its trusted application. No node needs to run
+    Tee(tee::Command),
 
     /// Build a chain specification (export-chain-spec is its successor)
     #[allow(deprecated)]

@@ -1,6 +1,6 @@
 //! Carries out what was typed.
 
-use std::{fs::File, io::ErrorKind, path::Path};
+use std::{fs::File, io::ErrorKind, path::Path, process::ExitCode};
 
 use holdfast_runtime::opaque::Block;
 use sc_cli::SubstrateCli;
@@ -10,6 +10,7 @@ use sc_service::{ChainType, Configuration, PartialComponents};
 use crate::{
     chain_spec,
     cli::{Cli, Command},
+    exit::{self, LastWord},
     service,
     signer::{self, Plan},
 };
@@ -47,48 +48,55 @@ impl SubstrateCli for Cli {
 /// What the node logs of the daemon inside it: the keystore says the same of it from the other end.
 const QUIET_DAEMON: &str = "holdfast_host=warn,holdfast_host::daemon=error";
 
-/// Parses the command line and runs it to its end.
-pub(crate) fn run() -> sc_cli::Result<()> {
+/// Parses the command line and runs it to its end. The exit code, unless there is an error.
+pub(crate) fn run() -> sc_cli::Result<ExitCode> {
     let mut cli = Cli::from_args();
     // Of the daemon inside the node its faults are news; whoever wants the rest says so with --log, which comes later.
     cli.run.shared_params.log.insert(0, QUIET_DAEMON.into());
     match &cli.subcommand {
         None => run_node(&cli),
-        Some(Command::Key(sc_cli::KeySubcommand::Insert(_))) => Err(sc_cli::Error::Input(
+        Some(command) => run_command(&cli, command).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn run_command(cli: &Cli, command: &Command) -> sc_cli::Result<()> {
+    match command {
+        Command::Tee(cmd) => cmd.run().map_err(sc_cli::Error::Input),
+        Command::Key(sc_cli::KeySubcommand::Insert(_)) => Err(sc_cli::Error::Input(
             "session keys are made by the trusted application and cannot be inserted: call \
              author_rotateKeysWithOwner on the running node, then session.setKeys"
                 .into(),
         )),
-        Some(Command::Key(cmd)) => cmd.run(&cli),
+        Command::Key(cmd) => cmd.run(cli),
         #[allow(deprecated)]
-        Some(Command::BuildSpec(cmd)) => {
+        Command::BuildSpec(cmd) => {
             let runner = cli.create_runner(cmd)?;
             runner.sync_run(|config| cmd.run(config.chain_spec, config.network))
         }
-        Some(Command::ExportChainSpec(cmd)) => {
+        Command::ExportChainSpec(cmd) => {
             let spec = cli.load_spec(&cmd.chain)?;
             cmd.run(spec)
         }
-        Some(Command::CheckBlock(cmd)) => cli.create_runner(cmd)?.async_run(|config| {
+        Command::CheckBlock(cmd) => cli.create_runner(cmd)?.async_run(|config| {
             let PartialComponents { client, task_manager, import_queue, .. } = partial(config)?;
             Ok((cmd.run(client, import_queue), task_manager))
         }),
-        Some(Command::ExportBlocks(cmd)) => cli.create_runner(cmd)?.async_run(|config| {
+        Command::ExportBlocks(cmd) => cli.create_runner(cmd)?.async_run(|config| {
             let database = config.database.clone();
             let PartialComponents { client, task_manager, .. } = partial(config)?;
             Ok((cmd.run(client, database), task_manager))
         }),
-        Some(Command::ExportState(cmd)) => cli.create_runner(cmd)?.async_run(|config| {
+        Command::ExportState(cmd) => cli.create_runner(cmd)?.async_run(|config| {
             let spec = config.chain_spec.cloned_box();
             let PartialComponents { client, task_manager, .. } = partial(config)?;
             Ok((cmd.run(client, spec), task_manager))
         }),
-        Some(Command::ImportBlocks(cmd)) => cli.create_runner(cmd)?.async_run(|config| {
+        Command::ImportBlocks(cmd) => cli.create_runner(cmd)?.async_run(|config| {
             let PartialComponents { client, task_manager, import_queue, .. } = partial(config)?;
             Ok((cmd.run(client, import_queue), task_manager))
         }),
-        Some(Command::PurgeChain(cmd)) => cli.create_runner(cmd)?.sync_run(|config| purge(cmd, config)),
-        Some(Command::Revert(cmd)) => cli.create_runner(cmd)?.async_run(|config| {
+        Command::PurgeChain(cmd) => cli.create_runner(cmd)?.sync_run(|config| purge(cmd, config)),
+        Command::Revert(cmd) => cli.create_runner(cmd)?.async_run(|config| {
             let PartialComponents { client, task_manager, backend, .. } = partial(config)?;
             let revert_grandpa = Box::new(|client, _, blocks| {
                 sc_consensus_grandpa::revert(client, blocks)?;
@@ -96,7 +104,7 @@ pub(crate) fn run() -> sc_cli::Result<()> {
             });
             Ok((cmd.run(client, backend, Some(revert_grandpa)), task_manager))
         }),
-        Some(Command::ChainInfo(cmd)) => cli.create_runner(cmd)?.sync_run(|config| cmd.run::<Block>(&config)),
+        Command::ChainInfo(cmd) => cli.create_runner(cmd)?.sync_run(|config| cmd.run::<Block>(&config)),
     }
 }
 
@@ -113,16 +121,29 @@ pub(crate) fn explain(error: sc_cli::Error) -> String {
     }
 }
 
-fn run_node(cli: &Cli) -> sc_cli::Result<()> {
+fn run_node(cli: &Cli) -> sc_cli::Result<ExitCode> {
     let runner = cli.create_runner(&cli.run)?;
     let plan = signer::plan_for(&cli.signer, runner.config()).map_err(|e| sc_cli::Error::Input(e.to_string()))?;
-    runner.run_node_until_exit(|config| async move { start(config, plan).await.map_err(sc_cli::Error::Service) })
+    let last_word = LastWord::default();
+    let told = last_word.clone();
+    let ended = runner
+        .run_node_until_exit(|config| async move { start(config, plan, told).await.map_err(sc_cli::Error::Service) });
+    match ended {
+        // The log has said it all.
+        Err(_) if last_word.is_superseded() => Ok(ExitCode::from(exit::SUPERSEDED)),
+        ended => ended.map(|()| ExitCode::SUCCESS),
+    }
 }
 
-async fn start(config: Configuration, plan: Plan) -> Result<sc_service::TaskManager, sc_service::Error> {
+async fn start(
+    config: Configuration,
+    plan: Plan,
+    last_word: LastWord,
+) -> Result<sc_service::TaskManager, sc_service::Error> {
+    use sc_network::{Litep2pNetworkBackend as Litep2p, NetworkWorker as Libp2p};
     match config.network.network_backend {
-        NetworkBackendType::Libp2p => service::new_full::<sc_network::NetworkWorker<_, _>>(config, plan).await,
-        NetworkBackendType::Litep2p => service::new_full::<sc_network::Litep2pNetworkBackend>(config, plan).await,
+        NetworkBackendType::Libp2p => service::new_full::<Libp2p<_, _>>(config, plan, last_word).await,
+        NetworkBackendType::Litep2p => service::new_full::<Litep2p>(config, plan, last_word).await,
     }
 }
 
@@ -187,9 +208,11 @@ mod tests {
     #[test]
     fn the_help_can_be_built_and_names_every_way_to_name_a_chain() {
         use clap::CommandFactory;
-        let mut command = Cli::command();
+        // As sc-cli does.
+        let mut command = Cli::command().after_help("Support");
         command.build();
         let help = command.render_long_help().to_string();
         assert!(help.contains("live:FILE") && !help.contains("staging"), "{help}");
+        assert!(help.contains(exit::HELP) && exit::HELP.contains(&exit::SUPERSEDED.to_string()), "{help}");
     }
 }

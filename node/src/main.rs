@@ -7,17 +7,19 @@
 mod chain_spec;
 mod cli;
 mod command;
+mod exit;
 mod rpc;
 mod sealing;
 mod service;
 mod signer;
+mod tee;
 mod voting;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match command::run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("holdfast-node: {}", command::explain(error));
             ExitCode::FAILURE

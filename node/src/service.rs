@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use holdfast_runtime::{opaque::Block, RuntimeApi};
+use keystore_tee::Identity;
 use sc_client_api::{Backend as _, BlockBackend};
 use sc_consensus_aura::{BuildAuraWorkerParams, ImportQueueParams, SlotProportion};
 use sc_consensus_grandpa::{GrandpaParams, SharedVoterState, VotingRulesBuilder};
@@ -15,9 +16,10 @@ use sc_transaction_pool_api::OffchainTransactionPoolFactory;
 use sp_consensus_aura::sr25519::AuthorityPair as AuraPair;
 
 use crate::{
+    exit::LastWord,
     rpc,
     sealing::HeaderToSigner,
-    signer::{admitted, other, Embedded, Plan, ReleaseOnExit, Signer},
+    signer::{admitted, lease, other, Embedded, Plan, ReleaseOnExit, Signer},
     voting::AwaitTee,
 };
 
@@ -119,7 +121,11 @@ pub(crate) fn new_partial(config: &Configuration) -> Result<Service, Error> {
 }
 
 /// Builds and starts the whole node.
-pub(crate) async fn new_full<N>(mut config: Configuration, plan: Plan) -> Result<TaskManager, Error>
+pub(crate) async fn new_full<N>(
+    mut config: Configuration,
+    plan: Plan,
+    last_word: LastWord,
+) -> Result<TaskManager, Error>
 where
     N: sc_network::NetworkBackend<Block, <Block as sp_runtime::traits::Block>::Hash>,
 {
@@ -140,11 +146,19 @@ where
 
     let genesis_hash = client.block_hash(0)?.ok_or_else(|| other("the database has no genesis block".into()))?;
 
-    let signer = start_signer(&plan, &keystore_container, &mut task_manager).await?;
+    let identity = lease::identity(&mut config.network)?;
+    let signer = start_signer(&plan, identity, &keystore_container, &mut task_manager).await?;
     if let (Signer::Tee(keystore), Some(registry)) = (&signer, config.prometheus_registry()) {
         keystore.register_metrics(registry).map_err(|e| other(format!("cannot register metrics: {e}")))?;
     }
-    signer.connect(genesis_hash.0, config.chain_spec.chain_type(), config.dev_key_seed.is_some()).await?;
+    let (chain_type, authority) = (config.chain_spec.chain_type(), config.role.is_authority());
+    signer.connect(genesis_hash.0, chain_type, authority, config.dev_key_seed.is_some()).await?;
+    let voter_state = SharedVoterState::empty();
+    if let Some(keystore) = signer.tee().filter(|_| authority) {
+        let set = grandpa_link.shared_authority_set().clone();
+        let rounds = lease::Rounds { voter: voter_state.clone(), set };
+        lease::spawn(&task_manager, keystore, client.clone(), rounds, last_word);
+    }
 
     let metrics = N::register_notification_metrics(config.prometheus_registry());
     let mut net_config = sc_network::config::FullNetworkConfiguration::<Block, _, N>::new(
@@ -290,14 +304,15 @@ where
             notification_service: grandpa_notification_service,
             voting_rule: VotingRulesBuilder::default().add(AwaitTee(signer.tee())).build(),
             prometheus_registry,
-            shared_voter_state: SharedVoterState::empty(),
+            shared_voter_state: voter_state,
             telemetry: telemetry.as_ref().map(|telemetry| telemetry.handle()),
             offchain_tx_pool_factory: OffchainTransactionPoolFactory::new(transaction_pool),
         };
         let keystore = signer.tee().filter(|_| role.is_authority());
         let voter = async move {
             // GRANDPA asks once per round whether the node holds a voter's key, and keeps the answer. Before the
-            // signer's keys were ever read there is none to give, so a voter starts after that.
+            // signer's keys were ever read and the node's role is known there is none to give, so a voter starts after
+            // that.
             if !admitted(keystore, chain_type).await {
                 return;
             }
@@ -323,7 +338,12 @@ fn inherent_data(
 }
 
 /// Makes the signer that was planned, and lets the service's end release what waits in it.
-async fn start_signer(plan: &Plan, local: &KeystoreContainer, task_manager: &mut TaskManager) -> Result<Signer, Error> {
+async fn start_signer(
+    plan: &Plan,
+    identity: Identity,
+    local: &KeystoreContainer,
+    task_manager: &mut TaskManager,
+) -> Result<Signer, Error> {
     let uri = match plan {
         Plan::Nobody => return Ok(Signer::Nobody),
         Plan::Local => {
@@ -339,7 +359,7 @@ async fn start_signer(plan: &Plan, local: &KeystoreContainer, task_manager: &mut
         }
     };
     let keystore =
-        keystore_tee::TEEKeystore::deferred(&uri).map_err(|e| other(format!("--keystore-uri {uri}: {e}")))?;
+        keystore_tee::TEEKeystore::deferred(&uri, identity).map_err(|e| other(format!("--keystore-uri {uri}: {e}")))?;
     log::info!("🔑 Session keys are those of the signer at {uri}");
     let keystore = Arc::new(keystore);
     let release = ReleaseOnExit(keystore.clone());

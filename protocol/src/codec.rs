@@ -13,16 +13,17 @@ use crate::message::{
 };
 
 /// A message that would be longer than [`MAX_MESSAGE`].
-#[derive(Debug)]
-pub(crate) struct TooLong;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a message of more than {MAX_MESSAGE} bytes")]
+pub struct TooLong;
 
 /// The bytes of a hello.
-pub(crate) fn encode_hello(hello: Hello) -> Result<Vec<u8>, TooLong> {
+pub fn encode_hello(hello: Hello) -> Result<Vec<u8>, TooLong> {
     encode(&ToDaemon::Hello(hello))
 }
 
 /// The bytes of a request, which stays with the caller: it may have to be sent again.
-pub(crate) fn encode_request(request: &Request) -> Result<Vec<u8>, TooLong> {
+pub fn encode_request(request: &Request) -> Result<Vec<u8>, TooLong> {
     /// [`ToDaemon`], borrowed.
     #[derive(Serialize)]
     enum Borrowed<'a> {
@@ -34,13 +35,13 @@ pub(crate) fn encode_request(request: &Request) -> Result<Vec<u8>, TooLong> {
 }
 
 /// The bytes of anything that a daemon says.
-pub(crate) fn encode_from_daemon(message: &FromDaemon) -> Result<Vec<u8>, TooLong> {
+pub fn encode_from_daemon(message: &FromDaemon) -> Result<Vec<u8>, TooLong> {
     encode(message)
 }
 
 /// Reads the first message of a client. The version comes first in every version of this protocol, and is looked at
 /// before anything else.
-pub(crate) fn decode_hello(bytes: &[u8]) -> Result<Hello, ChannelError> {
+pub fn decode_hello(bytes: &[u8]) -> Result<Hello, ChannelError> {
     check_version(bytes)?;
     match decode(bytes)? {
         ToDaemon::Hello(hello) => Ok(hello),
@@ -49,7 +50,7 @@ pub(crate) fn decode_hello(bytes: &[u8]) -> Result<Hello, ChannelError> {
 }
 
 /// Reads a later message of a client.
-pub(crate) fn decode_request(bytes: &[u8]) -> Result<Request, ChannelError> {
+pub fn decode_request(bytes: &[u8]) -> Result<Request, ChannelError> {
     match decode(bytes)? {
         ToDaemon::Request(request) => Ok(request),
         ToDaemon::Hello(_) => Err(ChannelError::Protocol("a second hello")),
@@ -57,7 +58,7 @@ pub(crate) fn decode_request(bytes: &[u8]) -> Result<Request, ChannelError> {
 }
 
 /// Reads the first message of a daemon.
-pub(crate) fn decode_opening(bytes: &[u8]) -> Result<Result<TeeInfo, Rejection>, ChannelError> {
+pub fn decode_opening(bytes: &[u8]) -> Result<Result<TeeInfo, Rejection>, ChannelError> {
     check_version(bytes)?;
     match decode(bytes)? {
         FromDaemon::Welcome(Welcome { tee, .. }) => Ok(Ok(tee)),
@@ -67,7 +68,7 @@ pub(crate) fn decode_opening(bytes: &[u8]) -> Result<Result<TeeInfo, Rejection>,
 }
 
 /// Reads a later message of a daemon.
-pub(crate) fn decode_response(bytes: &[u8]) -> Result<Response, ChannelError> {
+pub fn decode_response(bytes: &[u8]) -> Result<Response, ChannelError> {
     match decode(bytes)? {
         FromDaemon::Response(response) => Ok(response),
         FromDaemon::Welcome(_) | FromDaemon::Rejected(_) => Err(ChannelError::Protocol("a second welcome")),

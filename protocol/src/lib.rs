@@ -1,6 +1,7 @@
 //! The wire between a node's keystore and the daemon that holds its trusted application, written once for both ends.
 //!
-//! - [`message`]: what is said. bincode, one message in one frame of ductile.
+//! - [`message`]: what is said; [`lease`]: who may sign. bincode, one message in one frame of ductile.
+//! - [`codec`]: its bytes. Pure.
 //! - [`client`]: the node's half. One connection for any number of callers, with deadlines and reconnection.
 //! - [`server`]: the daemon's half of one connection.
 //! - [`channel`]: ductile on a leash: limits and deadlines around a library that has neither.
@@ -9,12 +10,14 @@
 
 pub mod channel;
 pub mod client;
-mod codec;
+pub mod codec;
 pub mod endpoint;
+pub mod lease;
 pub mod message;
 pub mod server;
 
 pub use channel::{ChannelError, Stream};
 pub use client::{CallError, Client, ClientOptions, State, Unreachable, Until};
 pub use endpoint::{Endpoint, UriError};
+pub use lease::{Claim, Identity, Lease, Tenure};
 pub use message::*;

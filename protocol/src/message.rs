@@ -3,8 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::lease::{Claim, Identity, Lease};
+
 /// Version of this wire. A daemon refuses a client of another one, and says which it speaks.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// The longest message in bytes. Only a header with many authorities comes near it; others stay under 4 KiB.
 pub const MAX_MESSAGE: usize = 36 * 1024;
 /// The most requests that a connection may have without an answer.
@@ -32,13 +34,28 @@ pub enum FromDaemon {
     Response(Response),
 }
 
-/// Who is calling, for which chain.
+/// Opens a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`VERSION`].
     pub version: u16,
-    /// Hash of the chain's genesis block.
-    pub genesis: [u8; 32],
+    /// Who is calling.
+    pub visitor: Visitor,
+}
+
+/// Who is calling, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Visitor {
+    /// A node: it signs while it holds the lease.
+    Node {
+        /// Hash of the chain's genesis block.
+        genesis: [u8; 32],
+        /// Which node.
+        identity: Identity,
+    },
+    /// An operator's program, for any chain: it looks, makes keys and has them prove possession, and never holds the
+    /// lease.
+    Operator,
 }
 
 /// What answers: the daemon, and the TEE behind it.
@@ -193,6 +210,8 @@ pub enum Call {
     },
     /// Deletes a key for ever.
     Retire(KeyId),
+    /// Asks who holds the lease on the keys, and perhaps for it.
+    Lease(Claim),
 }
 
 /// Secret bytes for a development TEE; wiped when dropped, and shown to nobody.
@@ -234,6 +253,8 @@ pub enum Reply {
     VrfPreOutput([u8; 32]),
     /// To [`Call::Retire`].
     Retired,
+    /// To [`Call::Lease`].
+    Lease(Lease),
 }
 
 /// What a trusted application says of itself.
@@ -263,6 +284,12 @@ pub enum Failure {
     Refused {
         /// The rule.
         rule: String,
+    },
+    /// The client does not hold the lease on the keys.
+    #[error("this node does not hold the lease on the keys: {}", holder.map_or("nobody does".into(), |holder| format!("{holder} does")))]
+    NotHolder {
+        /// Who does.
+        holder: Option<Identity>,
     },
     /// No such key.
     #[error("the trusted application holds no such key")]

@@ -58,6 +58,8 @@ fn a_value_that_cannot_be_is_an_error_that_names_its_line_and_the_remedy() {
     refused("socket_mode = \"0666\"", 1, "write \"0600\"");
     refused("genesis = \"0x12\"", 1, "64 hexadecimal digits");
     refused("genesis = 12", 1, "expected a string");
+    refused("lease_ms = 999", 1, "write 1000 to 600000");
+    refused("lease_ms = 600001", 1, "write 1000 to 600000");
     refused("log = \"info,=,\"", 1, "write a level");
     refused("socket = \"\"", 1, "give an absolute path");
     refused(&format!("socket = \"/{}\"", "x".repeat(107)), 1, "has 108 bytes");

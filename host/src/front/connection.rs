@@ -6,13 +6,17 @@ use std::{
 };
 
 use holdfast_protocol::{
-    message::{Call, Hello, Rejection, Reply, Request, Response, Welcome, VERSION},
+    message::{Call, Hello, Rejection, Reply, Request, Response, Visitor, Welcome, VERSION},
     server::{self, Responder},
     ChannelError,
 };
 
 use super::{places::Place, Shared, Slot, Socket};
-use crate::{config::Genesis, worker::Stopping};
+use crate::{
+    config::Genesis,
+    lease::{Caller, Node},
+    worker::Stopping,
+};
 
 /// Gives a new client a thread, if there is room for it.
 pub(super) fn open(shared: &Arc<Shared>, socket: Socket) {
@@ -28,7 +32,7 @@ pub(super) fn open(shared: &Arc<Shared>, socket: Socket) {
         }
     };
     let shared_by_thread = shared.clone();
-    let name = format!("holdfast-c{}", slot.number);
+    let name = format!("holdfast-c{}", slot.connection.number);
     let spawned = std::thread::Builder::new().name(name).spawn(move || run(&shared_by_thread, slot, socket));
     if let Err(error) = spawned {
         tracing::warn!(%error, "closed a new connection: no thread for it");
@@ -44,7 +48,7 @@ enum End {
 }
 
 fn run(shared: &Shared, slot: Slot, socket: Socket) {
-    let connection = slot.number;
+    let connection = slot.connection.number;
     let reason = match converse(shared, &slot, socket) {
         Ok(End::Done) => "done",
         Ok(End::Rejected) => "rejected",
@@ -59,7 +63,7 @@ fn run(shared: &Shared, slot: Slot, socket: Socket) {
 }
 
 fn converse(shared: &Shared, slot: &Slot, socket: Socket) -> Result<End, ChannelError> {
-    let connection = slot.number;
+    let connection = slot.connection.number;
     let deadline = Instant::now() + shared.handshake;
     let (hello, pending) = match server::accept(socket, deadline) {
         // It has been told already.
@@ -79,13 +83,22 @@ fn converse(shared: &Shared, slot: &Slot, socket: Socket) -> Result<End, Channel
     };
     let (mut requests, responder) = pending.welcome(welcome)?;
     *shared.rejection() = None;
-    tracing::info!(connection, "a node connected");
+    let caller = match hello.visitor {
+        Visitor::Node { identity, .. } => {
+            tracing::info!(connection, node = %identity, "a node connected");
+            Caller::Node(Node { identity, connection: slot.connection.clone() })
+        }
+        Visitor::Operator => {
+            tracing::info!(connection, "an operator's program connected");
+            Caller::Operator
+        }
+    };
     let result = loop {
         // Before it is read: what finds no place stays in the socket.
         let Some(place) = slot.places.take() else { break Ok(End::Done) };
         match requests.next() {
             Ok(Some(request)) => {
-                if shared.ask(request, place, &responder).is_err() {
+                if shared.ask(&caller, request, place, &responder).is_err() {
                     shared.wait_until_drained();
                     break Ok(End::Done);
                 }
@@ -94,31 +107,33 @@ fn converse(shared: &Shared, slot: &Slot, socket: Socket) -> Result<End, Channel
             Err(error) => break Err(error),
         }
     };
-    tracing::info!(connection, "a node's connection closed");
+    tracing::info!(connection, "a connection closed");
     result
 }
 
 impl Shared {
-    /// Whether this client may come in: of the chain that is served (the first one decides, unless the configuration
-    /// did), and only while the trusted application answers.
+    /// Whether this client may come in: a node of the chain that is served (the first one decides, unless the
+    /// configuration did), or an operator; and only while the trusted application answers.
     fn judge(&self, hello: &Hello, deadline: Instant) -> Result<Welcome, Rejection> {
         let tee = match self.signer.ask_blocking(Call::Info, deadline) {
             Ok(Reply::Info(info)) => info,
             Ok(_) => return Err(Rejection::Tee("it answers something else".into())),
             Err(failure) => return Err(Rejection::Tee(failure.to_string())),
         };
-        let pinned = *self.genesis.get_or_init(|| {
-            tracing::info!(genesis = %Genesis(hello.genesis), "the first node decides which chain is served");
-            hello.genesis
-        });
-        if hello.genesis != pinned {
-            return Err(Rejection::Genesis(pinned));
+        if let Visitor::Node { genesis, .. } = hello.visitor {
+            let pinned = *self.genesis.get_or_init(|| {
+                tracing::info!(genesis = %Genesis(genesis), "the first node decides which chain is served");
+                genesis
+            });
+            if genesis != pinned {
+                return Err(Rejection::Genesis(pinned));
+            }
         }
         Ok(Welcome { version: VERSION, tee })
     }
 
     /// Puts a request to the signer. When the daemon is stopping nobody will answer it.
-    fn ask(&self, request: Request, place: Place, responder: &Responder) -> Result<(), Stopping> {
+    fn ask(&self, caller: &Caller, request: Request, place: Place, responder: &Responder) -> Result<(), Stopping> {
         let Request { id, deadline_ms, call } = request;
         let deadline = Instant::now() + Duration::from_millis(deadline_ms.into());
         let responder = responder.clone();
@@ -128,7 +143,7 @@ impl Shared {
             // A client that is gone, or does not read, has been closed by this; its thread sees to the rest.
             let _ = responder.send(Response { id, result });
         };
-        self.signer.submit(call, deadline, answer)
+        self.signer.submit(caller.clone(), call, deadline, answer)
     }
 
     /// Says in the log why a node was rejected: once for a node that comes again and again.

@@ -31,6 +31,7 @@ use tokio::{
 
 use crate::{
     config::{Config, ValueError},
+    lease::Connection,
     metrics::Metrics,
     worker::Signer,
 };
@@ -114,7 +115,7 @@ struct Open {
 /// A place among the connections; dropping it frees it.
 struct Slot {
     shared: Arc<Shared>,
-    number: u64,
+    connection: Arc<Connection>,
     places: Arc<Places>,
 }
 
@@ -223,7 +224,7 @@ impl Shared {
         let places = Arc::<Places>::default();
         open.insert(number, Open { handle, places: places.clone() });
         self.counted(open.len());
-        Ok(Some(Slot { shared: self.clone(), number, places }))
+        Ok(Some(Slot { shared: self.clone(), connection: Arc::new(Connection::new(number)), places }))
     }
 
     fn shut_down(&self) {
@@ -254,8 +255,9 @@ impl Shared {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.connection.close();
         let mut open = self.shared.open();
-        open.remove(&self.number);
+        open.remove(&self.connection.number);
         self.shared.counted(open.len());
     }
 }
@@ -302,7 +304,7 @@ mod tests {
     fn a_connection_that_waits_for_a_place_is_let_go_when_all_are_closed() {
         let metrics = Arc::new(Metrics::new());
         let link = Box::new(InProcess::new(SoftTee::in_memory()));
-        let (signer, _worker) = worker::start(link, 1, metrics.clone()).expect("a thread");
+        let (signer, _worker) = worker::start(link, 1, Duration::from_secs(1), metrics.clone()).expect("a thread");
         let shared = Arc::new(Shared::new(&Config::default(), signer, metrics));
         let (ours, _theirs) = UnixStream::pair().expect("sockets");
         let slot = shared.admit(&Socket::Unix(ours)).expect("a handle").expect("room");

@@ -1,9 +1,12 @@
 use super::*;
 use codec::Decode;
+use holdfast_protocol::lease::Claim;
 use proptest::prelude::*;
 
 const SCHEMES: [message::Scheme; 3] = [message::Scheme::Sr25519, message::Scheme::Ed25519, message::Scheme::Ecdsa];
 const AURA: [u8; 4] = *b"aura";
+/// The one call that is not for the trusted application.
+const LEASE: Call = Call::Lease(Claim::Take);
 
 fn public(scheme: message::Scheme) -> Vec<u8> {
     vec![7; if scheme == message::Scheme::Ecdsa { 33 } else { 32 }]
@@ -288,11 +291,18 @@ fn an_answer_too_long_truncated_or_with_bytes_left_over_is_not_believed() {
 }
 
 #[test]
+fn a_claim_to_the_lease_never_reaches_the_trusted_application() {
+    assert!(matches!(Question::new(LEASE), Err(Failure::BadRequest(_))));
+}
+
+#[test]
 fn names_are_distinct() {
-    let names: std::collections::BTreeSet<_> = calls().iter().map(call_name).collect();
-    assert_eq!(names.len(), calls().len());
+    let mut names: std::collections::BTreeSet<_> = calls().iter().map(call_name).collect();
+    names.insert(call_name(&LEASE));
+    assert_eq!(names.len(), calls().len() + 1);
     let failures = [
         Failure::Refused { rule: String::new() },
+        Failure::NotHolder { holder: None },
         Failure::NoSuchKey,
         Failure::BadRequest(String::new()),
         Failure::Tee(String::new()),
@@ -300,7 +310,7 @@ fn names_are_distinct() {
         Failure::Deadline,
     ];
     let outcomes: std::collections::BTreeSet<_> = failures.into_iter().map(|f| outcome_name(&Err(f))).collect();
-    assert_eq!(outcomes.len(), 6);
+    assert_eq!(outcomes.len(), 7);
     assert!(!outcomes.contains(outcome_name(&Ok(Reply::Retired))));
 }
 

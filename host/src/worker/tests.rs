@@ -1,8 +1,15 @@
 use super::*;
+use crate::lease::{Connection, Node};
 use codec::Encode;
-use holdfast_protocol::message::{KeyId, Scheme};
+use holdfast_protocol::{
+    lease::{Identity, Tenure},
+    message::{Context, KeyId, Scheme},
+};
 use holdfast_ta as ta;
 use std::sync::mpsc::{channel, Sender};
+
+/// Longer than any test.
+const LEASE: Duration = Duration::from_secs(3600);
 
 /// Says when it is called, and answers what it is told.
 struct Puppet {
@@ -12,6 +19,8 @@ struct Puppet {
 
 enum Told {
     Has(bool),
+    Signature,
+    Keys(u32),
     Bytes(Vec<u8>),
     Break,
     Panic,
@@ -22,6 +31,12 @@ impl Link for Puppet {
         let _ = self.called.send(());
         match self.told.recv() {
             Ok(Told::Has(has)) => Ok(ta::Answer::V1(Ok(ta::Reply::Has(has))).encode()),
+            Ok(Told::Signature) => Ok(ta::Answer::V1(Ok(ta::Reply::Signature(vec![1; 64]))).encode()),
+            Ok(Told::Keys(keys)) => {
+                let (kind, keys) = (ta::Kind::OpTee, Some(keys));
+                let info = ta::Info { ta_version: 1, schema: 1, kind, development: false, keys, catalogue: 0 };
+                Ok(ta::Answer::V1(Ok(ta::Reply::Info(info))).encode())
+            }
             Ok(Told::Bytes(bytes)) => Ok(bytes),
             Ok(Told::Break) => Err(LinkError::Broken("pulled".into())),
             Ok(Told::Panic) => panic!("as told"),
@@ -50,14 +65,28 @@ fn stage(capacity: usize) -> Stage {
     let (answer, answers) = channel();
     let metrics = Arc::new(Metrics::new());
     let link = Box::new(Puppet { called: report, told });
-    let (signer, worker) = start(link, capacity, metrics.clone()).expect("a thread");
+    let (signer, worker) = start(link, capacity, LEASE, metrics.clone()).expect("a thread");
     Stage { signer, worker, metrics, called, tell, answers, answer }
 }
 
 impl Stage {
     fn ask(&self, id: u32, deadline: Instant) -> Result<(), Stopping> {
+        self.put(id, &Caller::Operator, has(), deadline)
+    }
+
+    fn put(&self, id: u32, caller: &Caller, call: Call, deadline: Instant) -> Result<(), Stopping> {
         let answer = self.answer.clone();
-        self.signer.submit(has(), deadline, move |result| drop(answer.send((id, result))))
+        self.signer.submit(caller.clone(), call, deadline, move |result| drop(answer.send((id, result))))
+    }
+
+    /// Claims the lease that nobody has, on a daemon that held no keys.
+    fn give_lease_to(&self, caller: &Caller) {
+        self.tell(Told::Keys(0));
+        self.put(100, caller, Call::Info, later()).expect("taken");
+        self.put(101, caller, Call::Lease(Claim::Take), later()).expect("taken");
+        assert!(matches!(self.next(), (100, Ok(Reply::Info(_)))));
+        assert_eq!(tenure(self.next().1), Tenure::Yours);
+        self.called.recv().expect("for the information");
     }
 
     fn next(&self) -> (u32, Result<Reply, Failure>) {
@@ -71,6 +100,27 @@ impl Stage {
 
 fn has() -> Call {
     Call::Has(KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public: vec![1; 32] })
+}
+
+fn tenure(result: Result<Reply, Failure>) -> Tenure {
+    match result {
+        Ok(Reply::Lease(lease)) => lease.tenure,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A node on a connection of its own.
+fn node(number: u64) -> (Caller, Node) {
+    let identity = Identity::new([u8::try_from(number).expect("small"); 32], "");
+    let node = Node { identity, connection: Arc::new(Connection::new(number)) };
+    (Caller::Node(node.clone()), node)
+}
+
+/// A vote in this round of this set.
+fn vote(round: u64, set_id: u64) -> Call {
+    let key = KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public: vec![1; 32] };
+    let message = [&[0][..], &[2; 36], &round.to_le_bytes(), &set_id.to_le_bytes()].concat();
+    Call::Sign { key, message, context: Context::None }
 }
 
 fn later() -> Instant {
@@ -149,7 +199,7 @@ fn a_panic_a_broken_link_and_a_false_answer_fail_their_own_question_only() {
 fn an_answer_that_panics_does_not_stop_the_worker() {
     let stage = stage(2);
     stage.tell(Told::Has(true));
-    stage.signer.submit(has(), later(), |_| panic!("as told")).expect("taken");
+    stage.signer.submit(Caller::Operator, has(), later(), |_| panic!("as told")).expect("taken");
     stage.tell(Told::Has(true));
     stage.ask(1, later()).expect("taken");
     assert_eq!(stage.next(), (1, Ok(Reply::Has(true))));
@@ -160,11 +210,11 @@ async fn a_stop_answers_what_is_queued_takes_no_more_and_lets_go_of_the_link() {
     let Stage { signer, worker, called, tell, answers, answer, .. } = stage(4);
     for id in 0..3 {
         let answer = answer.clone();
-        signer.submit(has(), later(), move |result| drop(answer.send((id, result)))).expect("taken");
+        signer.submit(Caller::Operator, has(), later(), move |result| drop(answer.send((id, result)))).expect("taken");
     }
     called.recv().expect("the worker has one");
     let draining = tokio::spawn(worker.drain(Duration::from_secs(3600)));
-    while signer.submit(has(), Instant::now(), |_| ()).is_ok() {
+    while signer.submit(Caller::Operator, has(), Instant::now(), |_| ()).is_ok() {
         tokio::task::yield_now().await;
     }
     for _ in 0..3 {
@@ -182,7 +232,7 @@ async fn a_stop_does_not_wait_for_ever_for_a_trusted_application_that_hangs() {
     stage.ask(0, later()).expect("taken");
     stage.called.recv().expect("the worker has it");
     assert!(!stage.worker.drain(Duration::from_millis(1)).await);
-    assert_eq!(stage.signer.submit(has(), later(), |_| ()), Err(Stopping));
+    assert_eq!(stage.signer.submit(Caller::Operator, has(), later(), |_| ()), Err(Stopping));
 }
 
 #[tokio::test]
@@ -199,4 +249,94 @@ fn a_call_that_is_too_long_is_answered_without_the_link() {
     let long = Call::Has(KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public: vec![1; ta::MAX_REQUEST] });
     assert!(matches!(stage.signer.ask_blocking(long, later()), Err(Failure::BadRequest(_))));
     assert_eq!(stage.called.try_iter().count(), 0);
+}
+
+// What must hold: two nodes on one daemon never sign at the same time.
+#[test]
+fn what_waits_behind_a_takeover_is_not_signed_and_what_is_signed_is_answered_before_it() {
+    let stage = stage(8);
+    let ((first, node), (second, _)) = (self::node(1), self::node(2));
+    stage.give_lease_to(&first);
+    stage.put(0, &first, vote(1, 1), later()).expect("taken");
+    stage.called.recv().expect("it is being signed");
+    // The connection breaks, the second takes over, and more of the first was under way.
+    node.connection.close();
+    stage.put(1, &second, Call::Lease(Claim::TakeOver), later()).expect("taken");
+    stage.put(2, &first, vote(2, 1), later()).expect("taken");
+    stage.put(3, &second, vote(2, 1), later()).expect("taken");
+    stage.tell(Told::Signature);
+    stage.tell(Told::Signature);
+    assert!(matches!(stage.next(), (0, Ok(Reply::Signature(_)))));
+    let (id, result) = stage.next();
+    assert_eq!((id, tenure(result)), (1, Tenure::Yours));
+    assert!(matches!(stage.next(), (2, Err(Failure::NotHolder { holder: Some(holder) })) if holder.node == [2; 32]));
+    assert!(matches!(stage.next(), (3, Ok(Reply::Signature(_)))));
+    assert_eq!(stage.called.try_iter().count(), 1, "of the last two, one reached the link");
+}
+
+#[test]
+fn the_last_vote_that_was_signed_is_told_and_none_that_was_not() {
+    let stage = stage(8);
+    let ((first, _), (second, _)) = (node(1), node(2));
+    stage.give_lease_to(&first);
+    for (id, caller, round, told) in
+        [(0, &first, 5, Told::Signature), (1, &first, 6, Told::Break), (2, &second, 7, Told::Has(true))]
+    {
+        stage.put(id, caller, vote(round, 3), later()).expect("taken");
+        stage.tell(told);
+        assert_eq!(stage.next().0, id);
+    }
+    let Ok(Reply::Lease(lease)) = stage.signer.ask_blocking(Call::Lease(Claim::Look), later()) else {
+        panic!("no lease")
+    };
+    assert_eq!(lease.last_vote, Some((3, 5)));
+    assert_eq!(lease.last_slot, None);
+}
+
+#[test]
+fn a_claim_whose_deadline_passed_in_the_queue_is_not_granted() {
+    let stage = stage(8);
+    let ((first, _), (second, _)) = (node(1), node(2));
+    stage.tell(Told::Keys(0));
+    stage.put(0, &first, Call::Info, later()).expect("taken");
+    stage.put(1, &first, Call::Lease(Claim::Take), Instant::now()).expect("taken");
+    stage.put(2, &second, Call::Lease(Claim::Take), later()).expect("taken");
+    assert!(matches!(stage.next(), (0, Ok(_))));
+    assert_eq!(stage.next(), (1, Err(Failure::Deadline)));
+    assert_eq!(tenure(stage.next().1), Tenure::Yours);
+}
+
+#[test]
+fn a_lease_is_reserved_after_the_start_unless_the_first_that_is_heard_of_the_keys_is_that_there_are_none() {
+    for (keys, reserved) in [([0, 0], false), ([2, 0], true), ([0, 2], false)] {
+        let stage = stage(8);
+        for keys in keys {
+            stage.tell(Told::Keys(keys));
+            assert!(matches!(stage.signer.ask_blocking(Call::Info, later()), Ok(Reply::Info(_))));
+        }
+        let lease = stage.signer.ask_blocking(Call::Lease(Claim::Look), later());
+        let Tenure::Free { last: None, reserved_ms } = tenure(lease) else { panic!("somebody has it") };
+        assert_eq!(reserved_ms > 0, reserved, "{keys:?}");
+    }
+}
+
+// The attack: a stranger claims without end.
+#[test]
+fn no_number_of_claims_takes_the_lease_from_a_node_that_is_there_or_keeps_it_from_signing() {
+    let stage = stage(64);
+    let ((first, _), (stranger, _)) = (node(1), node(2));
+    stage.give_lease_to(&first);
+    stage.put(0, &first, vote(1, 1), later()).expect("taken");
+    for id in 1..60 {
+        let claim = [Claim::Take, Claim::Keep, Claim::TakeOver][id as usize % 3];
+        stage.put(id, &stranger, Call::Lease(claim), later()).expect("taken");
+    }
+    stage.put(60, &first, vote(2, 1), later()).expect("taken");
+    stage.tell(Told::Signature);
+    stage.tell(Told::Signature);
+    assert!(matches!(stage.next(), (0, Ok(Reply::Signature(_)))));
+    for _ in 1..60 {
+        assert!(matches!(tenure(stage.next().1), Tenure::Held { .. }));
+    }
+    assert!(matches!(stage.next(), (60, Ok(Reply::Signature(_)))));
 }

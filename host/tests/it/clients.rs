@@ -2,6 +2,7 @@ use std::{sync::mpsc::channel, thread};
 
 use holdfast_host::config::Genesis;
 use holdfast_protocol::{
+    lease::Claim,
     message::{Call, Context, Failure, Rejection, Reply, Scheme, Usage},
     CallError, Client, Endpoint, State, Unreachable,
 };
@@ -93,6 +94,7 @@ fn a_refusal_names_its_rule() {
     let client = daemon.client();
     let call = Call::Generate { scheme: Scheme::Ed25519, key_type: *b"gran", usage: Usage::Sign, seed: None };
     let Ok(Reply::Generated(info)) = client.call(call, soon()) else { panic!("no key") };
+    assert!(gets(&client, Claim::Take));
     let call = Call::Sign { key: info.id, message: b"no vote".to_vec(), context: Context::None };
     let refused = Failure::Refused { rule: "GrandpaMalformedVote".into() };
     assert_eq!(client.call(call, soon()), Err(CallError::Failed(refused)));

@@ -15,7 +15,7 @@ fn silent_and_slow_clients_delay_nobody() {
     let daemon = Running::with(soft(), patient);
     let silent: Vec<_> = (0..4).map(|_| daemon.raw()).collect();
     let mut slow: Vec<_> = (0..4).map(|_| daemon.raw()).collect();
-    let whole = [&MAGIC[..], &hello(1, GENESIS), &list(0)].concat();
+    let whole = [&MAGIC[..], &hello(VERSION, GENESIS), &list(0)].concat();
     for byte in whole {
         for stream in &mut slow {
             stream.write_all(&[byte]).expect("sent");
@@ -33,7 +33,7 @@ fn a_client_that_says_nothing_is_closed_at_the_handshake_deadline() {
     let mut silent = daemon.raw();
     assert_eq!(read_to_end(&mut silent), MAGIC, "a greeting, and then the end");
     let mut half = daemon.raw();
-    half.write_all(&[&MAGIC[..], &hello(1, GENESIS)[..20]].concat()).expect("sent");
+    half.write_all(&[&MAGIC[..], &hello(VERSION, GENESIS)[..20]].concat()).expect("sent");
     assert_eq!(read_to_end(&mut half), MAGIC);
 }
 
@@ -50,7 +50,10 @@ fn rule_7_whatever_is_malformed_closes_its_own_connection_only() {
         [&MAGIC[..], &announced(0, u64::MAX)].concat(),
         [&MAGIC[..], &frame(&[])].concat(),
         [&MAGIC[..], &list(0)].concat(),
-        [&MAGIC[..], &frame(&[&[0; 4][..], &1u16.to_le_bytes(), &[0; 33]].concat())].concat(),
+        // An operator (1) with a byte too many, a visitor of an unknown kind, a node without its name.
+        [&MAGIC[..], &frame(&[&[0; 4][..], &VERSION.to_le_bytes(), &[1, 0, 0, 0, 0]].concat())].concat(),
+        [&MAGIC[..], &frame(&[&[0; 4][..], &VERSION.to_le_bytes(), &[2; 4], &[0; 112]].concat())].concat(),
+        [&MAGIC[..], &frame(&[&[0; 4][..], &VERSION.to_le_bytes(), &[0; 84]].concat())].concat(),
     ];
     for bytes in openings {
         let mut stream = daemon.raw();
@@ -59,11 +62,13 @@ fn rule_7_whatever_is_malformed_closes_its_own_connection_only() {
         sign(&good, &key, &bytes);
     }
     let requests: Vec<Vec<u8>> = vec![
-        hello(1, GENESIS),
+        hello(VERSION, GENESIS),
         announced(2, 1),
         announced(0, u64::MAX),
         frame(&[0xff; 64]),
         request(0, 99, &[]),
+        request(0, 9, &[]),
+        claim_frame(0, 4),
         request(0, 2, &[0, 0]),
         request(0, 2, &[9]),
         // A public key of 4 GiB, of which nothing follows.
@@ -84,8 +89,8 @@ fn a_client_of_another_version_is_told_so() {
     let daemon = Running::with(soft(), patient);
     let mut stream = daemon.raw();
     stream.write_all(&[&MAGIC[..], &hello(77, GENESIS)].concat()).expect("sent");
-    // Rejected (1), for its version (0): we speak 1.
-    let rejected = [&1u32.to_le_bytes()[..], &0u32.to_le_bytes(), &1u16.to_le_bytes()].concat();
+    // Rejected (1), for its version (0): we speak 2.
+    let rejected = [&1u32.to_le_bytes()[..], &0u32.to_le_bytes(), &2u16.to_le_bytes()].concat();
     assert_eq!(read_to_end(&mut stream), [&MAGIC[..], &frame(&rejected)].concat());
 }
 
@@ -94,7 +99,7 @@ fn a_client_that_dies_at_any_byte_is_forgotten() {
     let daemon = Running::with(soft(), patient);
     let good = daemon.client();
     let key = make_key(&good).id;
-    let whole = [&MAGIC[..], &hello(1, GENESIS), &list(0), &list(1)].concat();
+    let whole = [&MAGIC[..], &hello(VERSION, GENESIS), &list(0), &list(1)].concat();
     for length in 0..whole.len() {
         let mut stream = daemon.raw();
         let _ = stream.write_all(&whole[..length]);
@@ -152,7 +157,7 @@ fn rule_7_no_stream_of_bytes_harms_the_daemon() {
         .run(&bytes, |(depth, bytes, framed)| {
             let mut stream = daemon.raw();
             let tail = if framed { frame(&bytes) } else { bytes };
-            let head: &[&[u8]] = &[&MAGIC, &hello(1, GENESIS)];
+            let head: &[&[u8]] = &[&MAGIC, &hello(VERSION, GENESIS)];
             let _ = stream.write_all(&[&head[..usize::from(depth)].concat()[..], &tail].concat());
             let _ = stream.shutdown(Shutdown::Write);
             read_to_end(&mut stream);

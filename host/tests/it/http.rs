@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use holdfast_host::{Config, InProcess, Link, LinkError};
+use holdfast_protocol::lease::{Claim, Identity};
 use holdfast_ta_soft::SoftTee;
 
 use crate::support::*;
@@ -26,6 +27,7 @@ fn rule_9_health_says_what_the_trusted_application_is() {
     assert_eq!(field(&json, "kind"), "software TEE, not a TEE");
     assert_eq!(field(&json, "simulated"), true);
     assert_eq!(field(&json, "keys"), 1);
+    assert_eq!(field(field(&json, "lease"), "holder"), &serde_json::Value::Null);
     assert_eq!(field(&json, "version"), env!("CARGO_PKG_VERSION"));
 }
 
@@ -102,6 +104,40 @@ fn metrics_count_what_was_asked() {
         "holdfast_host_tee_up 1",
         "holdfast_host_connections 1",
         "holdfast_host_queue 0",
+        r#"holdfast_host_lease{holder=""} 0"#,
+        "holdfast_host_lease_changes_total 0",
+    ] {
+        wait_for_metric(daemon.http(), line);
+    }
+}
+
+#[test]
+fn health_and_metrics_say_who_holds_the_lease_whatever_it_calls_itself() {
+    let daemon = Running::with(soft(), served);
+    let first = daemon.node(Identity::new([0xab; 32], "first\n\"}"));
+    assert!(gets(&first, Claim::Take));
+    let (status, body) = http(daemon.http(), "GET", "/health");
+    assert_eq!(status, 200);
+    let json: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    let lease = field(&json, "lease");
+    assert_eq!(field(lease, "holder"), r#"first\n\"}"#);
+    assert_eq!(field(lease, "node"), &"ab".repeat(32));
+    assert!(field(lease, "silent_ms").is_u64());
+    // Once escaped by us, once by the format.
+    wait_for_metric(daemon.http(), r#"holdfast_host_lease{holder="first\\n\\\"}"} 1"#);
+    drop(first);
+    wait_for_metric(daemon.http(), r#"holdfast_host_lease{holder=""} 0"#);
+    let second = daemon.node(Identity::new([2; 32], "second"));
+    let key = make_gran(&second);
+    assert!(try_sign(&second, &key, &vote(1)).is_err());
+    assert!(gets(&second, Claim::TakeOver));
+    assert!(try_sign(&second, &key, b"no vote").is_err());
+    for line in [
+        r#"holdfast_host_lease{holder="second"} 1"#,
+        "holdfast_host_lease_changes_total 2",
+        r#"holdfast_host_refusals_total{rule="NotHolder"} 1"#,
+        r#"holdfast_host_refusals_total{rule="GrandpaMalformedVote"} 1"#,
+        r#"holdfast_host_requests_total{call="sign",result="not_holder"} 1"#,
     ] {
         wait_for_metric(daemon.http(), line);
     }

@@ -54,8 +54,8 @@ fn a_request_whose_deadline_passes_in_the_queue_never_reaches_the_trusted_applic
     // It has been in the queue since before now: its one millisecond is over after this one.
     thread::sleep(Duration::from_millis(1));
     strings.tell(Told::Answer);
-    // Response (2) to 7: error (1), deadline (5).
-    let late = [&2u32.to_le_bytes()[..], &7u64.to_le_bytes(), &1u32.to_le_bytes(), &5u32.to_le_bytes()].concat();
+    // Response (2) to 7: error (1), deadline (6).
+    let late = [&2u32.to_le_bytes()[..], &7u64.to_le_bytes(), &1u32.to_le_bytes(), &6u32.to_le_bytes()].concat();
     assert_eq!(read_frame(&mut other), late);
     assert_eq!(first.join().expect("no panic"), Ok(Reply::Has(true)));
     assert_eq!(strings.called.try_iter().count(), 0);
@@ -125,8 +125,8 @@ fn a_queue_that_several_clients_fill_is_busy_for_all_of_them() {
     // One of sixteen is with the trusted application.
     wait_for_metric(daemon.http(), "holdfast_host_queue 15");
     other.write_all(&has_frame(5)).expect("sent");
-    // Response (2) to 5: error (1), busy (4).
-    let busy = [&2u32.to_le_bytes()[..], &5u64.to_le_bytes(), &1u32.to_le_bytes(), &4u32.to_le_bytes()].concat();
+    // Response (2) to 5: error (1), busy (5).
+    let busy = [&2u32.to_le_bytes()[..], &5u64.to_le_bytes(), &1u32.to_le_bytes(), &5u32.to_le_bytes()].concat();
     assert_eq!(read_frame(&mut other), busy);
 }
 

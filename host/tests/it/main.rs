@@ -3,8 +3,10 @@
 mod clients;
 mod hostile;
 mod http;
+mod lease;
 mod limits;
 mod process;
 mod sockets;
 mod stop;
+mod store;
 mod support;

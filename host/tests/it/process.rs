@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use crate::support::*;
 
 /// A daemon in a process of its own, ended with the test.
-struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -30,7 +30,7 @@ impl Drop for Process {
 }
 
 impl Process {
-    fn start(home: &Path, more: &[&str]) -> Process {
+    pub(crate) fn start(home: &Path, more: &[&str]) -> Process {
         let child = host()
             .args(["--http", "off", "--socket"])
             .arg(home.join("host.sock"))
@@ -43,12 +43,12 @@ impl Process {
         Process(child)
     }
 
-    fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.0)
     }
 
     /// Sends a signal, and waits for the end: exit code and standard error.
-    fn end(mut self, signal: Signal) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self, signal: Signal) -> (Option<i32>, String) {
         kill_process(self.pid(), signal).expect("sent");
         let mut log = String::new();
         self.0.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
@@ -56,7 +56,7 @@ impl Process {
     }
 }
 
-fn host() -> Command {
+pub(crate) fn host() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast-host"));
     command.env_remove("RUST_LOG").stdin(Stdio::null());
     command
@@ -66,11 +66,11 @@ fn run(args: &[&str]) -> Output {
     host().args(args).output().expect("runs")
 }
 
-fn home() -> TempDir {
+pub(crate) fn home() -> TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -142,6 +142,8 @@ fn a_wrong_flag_is_a_usage_error_that_says_why() {
         (&["--socket", &format!("/{}", "x".repeat(107))], "107"),
         (&["--genesis", "0x00"], "64 hexadecimal digits"),
         (&["--log", "=,="], "write a level"),
+        (&["--lease-ms", "999"], "1000"),
+        (&["--lease-ms", "forever"], "--lease-ms"),
         (&["--nonsense"], "--nonsense"),
     ] {
         let output = host().arg("check-config").args(args).output().expect("runs");
@@ -213,16 +215,50 @@ fn a_node_that_is_rejected_again_and_again_is_warned_of_once_for_each_reason() {
         read_to_end(&mut stream);
     };
     let other = [2; 32];
-    for (version, genesis) in [(1, other), (1, other), (1, other), (77, GENESIS), (77, GENESIS), (1, other)] {
+    for (version, genesis) in
+        [(VERSION, other), (VERSION, other), (VERSION, other), (77, GENESIS), (77, GENESIS), (VERSION, other)]
+    {
         rejected(version, genesis);
     }
     // Once one was welcome, the next that is rejected is news.
     drop(client(&socket));
-    rejected(1, other);
+    rejected(VERSION, other);
     let (code, log) = process.end(Signal::TERM);
     assert_eq!(code, Some(0), "{log}");
     assert_eq!(log.matches("rejected a node").count(), 4, "{log}");
     assert!(log.lines().filter(|line| line.contains("rejected a node")).all(|line| line.contains("WARN")), "{log}");
+}
+
+// The attack: names and floods that fill or forge the log.
+#[test]
+fn what_a_node_calls_itself_forges_no_line_of_the_log_and_its_refusals_are_one_line_for_each_connection() {
+    let home = home();
+    let process = Process::start(home.path(), &["--log", "info"]);
+    let socket = home.path().join("host.sock");
+    let key = make_gran(&client(&socket));
+    let mut name = [0; 32];
+    name[..25].copy_from_slice(b"\x1b[2J\r\n2030 INFO the lease");
+    for claims in [false, false, true] {
+        let stream = UnixStream::connect(&socket).expect("connects");
+        stream.set_read_timeout(Some(LONG)).expect("set");
+        let (mut stream, _) = greet_with(stream, &hello_as(VERSION, GENESIS, [1; 32], [2; 16], name));
+        for id in 0..5 {
+            stream.write_all(&sign_frame(id, &key, &vote(id))).expect("sent");
+            assert!(!is_signature(&read_frame(&mut stream), id));
+        }
+        if claims {
+            stream.write_all(&claim_frame(5, 1)).expect("sent");
+            assert!(is_yours(&read_frame(&mut stream), 5));
+        }
+    }
+    let (code, log) = process.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.chars().any(|c| c.is_control() && c != '\n'), "{log:?}");
+    assert!(!log.lines().any(|line| line.starts_with("2030")), "{log}");
+    let refused: Vec<_> = log.lines().filter(|line| line.contains("refused: this node does not hold")).collect();
+    assert_eq!(refused.len(), 3, "{log}");
+    assert!(refused.iter().all(|line| line.contains("WARN")), "{log}");
+    assert!(log.contains("the lease is given"), "{log}");
 }
 
 #[test]

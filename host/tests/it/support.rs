@@ -12,8 +12,9 @@ use std::{
 use codec::Encode;
 use holdfast_host::{Config, Daemon, InProcess, Link, LinkError, StartError};
 use holdfast_protocol::{
+    lease::{Claim, Identity, Lease, Tenure},
     message::{Call, Context, KeyId, KeyInfo, Reply, Scheme, Usage},
-    Client, Endpoint, Until,
+    CallError, Client, ClientOptions, Endpoint, Until,
 };
 use holdfast_ta as ta;
 use holdfast_ta_soft::SoftTee;
@@ -47,6 +48,8 @@ impl Running {
     pub(crate) fn try_with(link: Box<dyn Link>, edit: impl FnOnce(&mut Config)) -> Result<Running, StartError> {
         let home = tempfile::tempdir().expect("a directory");
         let mut config = Config::embedded(home.path().join("host.sock"));
+        // No node lapses in a test that does not mean it to.
+        config.lease_ms = 600_000;
         edit(&mut config);
         let runtime = Runtime::new().expect("a runtime");
         let daemon = runtime.block_on(Daemon::start(&config, link))?;
@@ -71,6 +74,27 @@ impl Running {
 
     pub(crate) fn client(&self) -> Client {
         client(&self.socket())
+    }
+
+    /// A node with this identity, up.
+    pub(crate) fn node(&self, identity: Identity) -> Client {
+        let client = self.options(identity);
+        client.connect(GENESIS).expect("a thread");
+        client.wait_up(LONG).expect("up");
+        client
+    }
+
+    /// An operator's program, up.
+    pub(crate) fn operator(&self) -> Client {
+        let client = self.options(Identity::default());
+        client.connect_as_operator().expect("a thread");
+        client.wait_up(LONG).expect("up");
+        client
+    }
+
+    fn options(&self, identity: Identity) -> Client {
+        let options = ClientOptions { identity, ..ClientOptions::default() };
+        Client::with_options(Endpoint::unix(self.socket()).expect("an endpoint"), options)
     }
 
     pub(crate) fn raw(&self) -> UnixStream {
@@ -107,6 +131,52 @@ pub(crate) fn make_key(client: &Client) -> KeyInfo {
     match client.call(call, soon()) {
         Ok(Reply::Generated(info)) => info,
         other => panic!("{other:?}"),
+    }
+}
+
+/// Makes a session key of GRANDPA's.
+pub(crate) fn make_gran(client: &Client) -> KeyId {
+    let call = Call::Generate { scheme: Scheme::Ed25519, key_type: *b"gran", usage: Usage::Sign, seed: None };
+    match client.call(call, soon()) {
+        Ok(Reply::Generated(info)) => info.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A prevote in this round of set 1.
+pub(crate) fn vote(round: u64) -> Vec<u8> {
+    [&[0][..], &[2; 36], &round.to_le_bytes(), &1u64.to_le_bytes()].concat()
+}
+
+/// Asks for a signature, and verifies it if there is one.
+pub(crate) fn try_sign(client: &Client, key: &KeyId, message: &[u8]) -> Result<(), CallError> {
+    let call = Call::Sign { key: key.clone(), message: message.to_vec(), context: Context::None };
+    match client.call(call, soon())? {
+        Reply::Signature(signature) => verify(key, message, &signature),
+        other => panic!("{other:?}"),
+    }
+    Ok(())
+}
+
+/// Claims the lease.
+pub(crate) fn claim(client: &Client, claim: Claim) -> Lease {
+    match client.call(Call::Lease(claim), soon()) {
+        Ok(Reply::Lease(lease)) => lease,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whether a claim is granted.
+pub(crate) fn gets(client: &Client, what: Claim) -> bool {
+    claim(client, what).tenure == Tenure::Yours
+}
+
+/// Waits until it is so; no event tells of it.
+pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + LONG;
+    while !so() {
+        assert!(Instant::now() < end, "never {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -217,9 +287,19 @@ pub(crate) fn frame(message: &[u8]) -> Vec<u8> {
     [&[0; 4][..], &(message.len() as u64).to_le_bytes(), message].concat()
 }
 
-/// A hello, in a frame.
+/// The version of the protocol.
+pub(crate) const VERSION: u16 = 2;
+/// The process of every raw client.
+pub(crate) const RAW_PROCESS: [u8; 16] = [0x33; 16];
+
+/// A hello of a node without a name, in a frame.
 pub(crate) fn hello(version: u16, genesis: [u8; 32]) -> Vec<u8> {
-    frame(&[&[0; 4][..], &version.to_le_bytes(), &genesis].concat())
+    hello_as(version, genesis, [0x22; 32], RAW_PROCESS, [0; 32])
+}
+
+/// A hello of a node, in a frame.
+pub(crate) fn hello_as(version: u16, genesis: [u8; 32], node: [u8; 32], process: [u8; 16], name: [u8; 32]) -> Vec<u8> {
+    frame(&[&[0; 4][..], &version.to_le_bytes(), &[0; 4], &genesis, &node, &process, &name].concat())
 }
 
 /// A request with a deadline of a minute, in a frame, by the index of its call and what follows that.
@@ -238,14 +318,45 @@ pub(crate) fn has_frame(id: u64) -> Vec<u8> {
     request(id, 3, &[&1u32.to_le_bytes()[..], b"gran", &32u64.to_le_bytes(), &[7; 32]].concat())
 }
 
+/// A claim to the lease by its index, in a frame.
+pub(crate) fn claim_frame(id: u64, claim: u32) -> Vec<u8> {
+    request(id, 9, &claim.to_le_bytes())
+}
+
+/// A request to sign with an ed25519 key, in a frame.
+pub(crate) fn sign_frame(id: u64, key: &KeyId, message: &[u8]) -> Vec<u8> {
+    let length = |bytes: &[u8]| (bytes.len() as u64).to_le_bytes();
+    let key = [&1u32.to_le_bytes()[..], &key.key_type, &length(&key.public), &key.public].concat();
+    request(id, 4, &[&key[..], &length(message), message, &[0; 4]].concat())
+}
+
+/// Whether a response grants the lease.
+pub(crate) fn is_yours(response: &[u8], id: u64) -> bool {
+    // Response (2): ok (0), lease (8), yours (0).
+    let yours = [&2u32.to_le_bytes()[..], &id.to_le_bytes(), &0u32.to_le_bytes(), &8u32.to_le_bytes(), &[0; 4]];
+    response.starts_with(&yours.concat())
+}
+
+/// Whether a response is a signature.
+pub(crate) fn is_signature(response: &[u8], id: u64) -> bool {
+    // Response (2): ok (0), signature (4).
+    let head = [&2u32.to_le_bytes()[..], &id.to_le_bytes(), &0u32.to_le_bytes(), &4u32.to_le_bytes()].concat();
+    response.starts_with(&head)
+}
+
 /// A request for the first page of keys.
 pub(crate) fn list(id: u64) -> Vec<u8> {
     request(id, 2, &[0])
 }
 
 /// Shakes hands by hand, and reads the daemon's opening message.
-pub(crate) fn greet(mut stream: UnixStream) -> (UnixStream, Vec<u8>) {
-    stream.write_all(&[&MAGIC[..], &hello(1, GENESIS)].concat()).expect("sent");
+pub(crate) fn greet(stream: UnixStream) -> (UnixStream, Vec<u8>) {
+    greet_with(stream, &hello(VERSION, GENESIS))
+}
+
+/// As [`greet`], with a hello of one's own.
+pub(crate) fn greet_with(mut stream: UnixStream, hello: &[u8]) -> (UnixStream, Vec<u8>) {
+    stream.write_all(&[&MAGIC[..], hello].concat()).expect("sent");
     let mut magic = [0; 4];
     stream.read_exact(&mut magic).expect("a greeting");
     assert_eq!(magic, MAGIC);

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keystore_tee::TEEKeystore;
+use keystore_tee::{Identity, TEEKeystore};
 use sp_core::{
     crypto::{key_types::GRANDPA, KeyTypeId, Pair},
     ed25519, sr25519,
@@ -121,7 +121,7 @@ fn a_release_lets_a_waiting_vote_go_and_a_pausing_one_too() {
 #[test]
 fn a_keystore_without_a_daemon_says_where_it_looked_and_can_be_dropped() {
     let uri = "unix:///nonexistent/holdfast/host.sock";
-    let keystore = TEEKeystore::deferred(uri).expect("a valid URI");
+    let keystore = TEEKeystore::deferred(uri, Identity::default()).expect("a valid URI");
     let error = keystore.wait_ready(Duration::ZERO).expect_err("nothing was started").to_string();
     assert!(error.contains(uri) && error.contains("has not been started"), "{error}");
     keystore.connect([7; 32]).expect("threads start");
@@ -132,7 +132,7 @@ fn a_keystore_without_a_daemon_says_where_it_looked_and_can_be_dropped() {
     assert!(!keystore.has_keys(&[]) && keystore.ed25519_public_keys(GRANDPA).is_empty());
     drop(keystore);
     for uri in ["", "unix://relative", "tcp://192.0.2.1:9", "http://127.0.0.1:9"] {
-        assert!(TEEKeystore::deferred(uri).is_err(), "{uri}");
+        assert!(TEEKeystore::deferred(uri, Identity::default()).is_err(), "{uri}");
     }
 }
 
@@ -141,9 +141,9 @@ fn a_key_that_another_client_made_is_noticed() {
     let daemon = RealDaemon::start();
     let (one, other) = (daemon.keystore(), daemon.keystore());
     let key = one.ed25519_generate_new(GRANDPA, None).expect("the daemon is there");
-    assert!(one.has_keys(&[(key.0.to_vec(), GRANDPA)]), "its own at once");
+    assert_eq!(one.ed25519_public_keys(GRANDPA), vec![key], "its own at once");
     let end = Instant::now() + LONG;
-    while !other.has_keys(&[(key.0.to_vec(), GRANDPA)]) {
+    while other.ed25519_public_keys(GRANDPA) != vec![key] {
         assert!(Instant::now() < end, "not noticed");
         thread::sleep(Duration::from_millis(20));
     }

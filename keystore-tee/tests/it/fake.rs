@@ -15,7 +15,7 @@ use holdfast_protocol::message::{
     Call, Failure, FromDaemon, KeyId, KeyInfo, Reply, Request, Response, Scheme, TeeInfo, ToDaemon, Usage, Welcome,
     VERSION,
 };
-use keystore_tee::TEEKeystore;
+use keystore_tee::{Identity, Lease, TEEKeystore, Tenure};
 use sp_core::{crypto::Pair, ed25519};
 
 /// Bytes of ductile's handshake, the same from both sides.
@@ -51,7 +51,12 @@ impl FakeDaemon {
 
     /// A keystore that connects here.
     pub(crate) fn keystore(&self) -> TEEKeystore {
-        let keystore = TEEKeystore::deferred(&format!("unix://{}", self.socket.display())).expect("a valid URI");
+        self.keystore_of(Identity::default())
+    }
+
+    /// As [`FakeDaemon::keystore`], of this node.
+    pub(crate) fn keystore_of(&self, node: Identity) -> TEEKeystore {
+        let keystore = TEEKeystore::deferred(&format!("unix://{}", self.socket.display()), node).expect("a valid URI");
         keystore.connect([7; 32]).expect("threads start");
         keystore
     }
@@ -142,16 +147,27 @@ impl Peer {
 
     pub(crate) fn serve_tee(&mut self, tee: TeeInfo) -> Vec<Call> {
         let mut calls = Vec::new();
-        let mut serve = || -> Result<()> {
-            self.open(tee.clone())?;
+        self.serve_with(tee.clone(), |call| {
+            calls.push(call.clone());
+            honest(call, &tee)
+        });
+        calls
+    }
+
+    /// Opens the conversation and answers what it is told to, until the connection closes.
+    pub(crate) fn serve_with(
+        &mut self,
+        tee: TeeInfo,
+        mut answer: impl FnMut(Call) -> std::result::Result<Reply, Failure>,
+    ) {
+        let serve = || -> Result<()> {
+            self.open(tee)?;
             loop {
                 let Request { id, call, .. } = self.request()?;
-                calls.push(call.clone());
-                self.answer(id, honest(call, &tee))?;
+                self.answer(id, answer(call))?;
             }
         };
         let _closed = serve();
-        calls
     }
 
     /// Opens the conversation and answers well until a signature is asked for, and leaves that to the caller.
@@ -183,9 +199,15 @@ pub(crate) fn honest(call: Call, tee: &TeeInfo) -> std::result::Result<Reply, Fa
             };
             Ok(Reply::Keys { keys: vec![key(b"gran"), key(b"test")], more: false })
         }
+        Call::Lease(_) => Ok(lease(Tenure::Yours)),
         Call::Sign { message, .. } => Ok(Reply::Signature(pair().sign(&message).0.to_vec())),
         _ => Err(Failure::BadRequest("the fake daemon does not do this".into())),
     }
+}
+
+/// A lease that is asked for often.
+pub(crate) fn lease(tenure: Tenure) -> Reply {
+    Reply::Lease(Lease { tenure, lasts_ms: 200, last_vote: None, last_slot: None })
 }
 
 /// The key of the fake daemon.

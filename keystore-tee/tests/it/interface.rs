@@ -1,6 +1,6 @@
 //! `sp_keystore::Keystore` as its callers know it, held against `LocalKeystore`.
 
-use keystore_tee::TEEKeystore;
+use keystore_tee::{Identity, TEEKeystore};
 use sc_keystore::LocalKeystore;
 use sp_core::{
     crypto::{
@@ -215,7 +215,7 @@ fn tcp_on_loopback_carries_a_seal_with_a_large_header() {
     let link = Box::new(holdfast_host::InProcess::new(holdfast_ta_soft::SoftTee::in_memory()));
     let daemon = runtime.block_on(holdfast_host::Daemon::start(&config, link)).expect("a free port");
     let uri = format!("tcp://{}", daemon.tcp().expect("it was asked for"));
-    let keystore = TEEKeystore::deferred(&uri).expect("a valid URI");
+    let keystore = TEEKeystore::deferred(&uri, Identity::default()).expect("a valid URI");
     keystore.connect([7; 32]).expect("threads start");
     keystore.wait_ready(LONG).expect("the daemon is there");
     let aura = keystore.sr25519_generate_new(AURA, None).expect("the daemon is there");

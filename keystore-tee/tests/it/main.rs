@@ -4,6 +4,7 @@ mod away;
 mod fake;
 mod hostile;
 mod interface;
+mod lease;
 mod logged;
 mod real;
 mod threads;

@@ -2,7 +2,7 @@
 
 use holdfast_host::{Config, Daemon, InProcess};
 use holdfast_ta_soft::SoftTee;
-use keystore_tee::TEEKeystore;
+use keystore_tee::{Identity, TEEKeystore};
 use tokio::runtime::Runtime;
 
 use crate::LONG;
@@ -38,12 +38,20 @@ impl RealDaemon {
 
     /// A keystore that has connected here and read its list of keys.
     pub(crate) fn keystore(&self) -> TEEKeystore {
-        let socket = self.dir.path().join("host.sock");
-        let keystore = TEEKeystore::deferred(&format!("unix://{}", socket.display())).expect("a valid URI");
+        self.keystore_of(Identity::default())
+    }
+
+    /// As [`RealDaemon::keystore`], of this node.
+    pub(crate) fn keystore_of(&self, node: Identity) -> TEEKeystore {
+        let keystore = TEEKeystore::deferred(&self.uri(), node).expect("a valid URI");
         keystore.connect([7; 32]).expect("threads start");
         let tee = keystore.wait_ready(LONG).expect("the daemon is there");
         assert!(tee.simulated && tee.development);
         keystore
+    }
+
+    pub(crate) fn uri(&self) -> String {
+        format!("unix://{}", self.dir.path().join("host.sock").display())
     }
 }
 

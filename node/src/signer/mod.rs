@@ -1,18 +1,20 @@
 //! Who signs for this node: a trusted application, files for comparison, or nobody.
 
 mod embedded;
+pub(crate) mod lease;
 mod none;
+mod status;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use keystore_tee::{Endpoint, TEEKeystore};
 use sc_service::{ChainType, Configuration, Role};
-use serde::Serialize;
 use sp_keystore::KeystorePtr;
 use tokio::signal::unix::{signal, SignalKind};
 
 use crate::cli::{KeystoreKind, SignerArgs};
 pub(crate) use embedded::{hold, purge, store_of, Embedded};
+pub(crate) use status::{hex, LeaseStatus, Vote};
 
 /// How long a node that must put a well-known key into its signer waits for it.
 const WAIT_FOR_SEED: Duration = Duration::from_secs(30);
@@ -89,23 +91,6 @@ pub(crate) enum Signer {
     Nobody,
 }
 
-/// What `tee_status` answers.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Status {
-    /// `tee`, `local` or `none`.
-    keystore: &'static str,
-    /// Whether the TEE answers now. What follows is known only while it does.
-    connected: bool,
-    /// What the TEE says of itself: `OP-TEE`, or `software TEE, not a TEE`.
-    kind: Option<String>,
-    /// It protects nothing.
-    simulated: Option<bool>,
-    /// It takes seeds and signs anything with `test` keys.
-    development: Option<bool>,
-    /// Version of the trusted application.
-    ta_version: Option<u32>,
-}
-
 impl Signer {
     /// The keystore interface that the client's parts take.
     pub(crate) fn keystore(&self) -> KeystorePtr {
@@ -124,34 +109,22 @@ impl Signer {
         }
     }
 
-    /// For `tee_status`.
-    pub(crate) fn status(&self) -> Status {
-        let (keystore, tee) = match self {
-            Signer::Tee(keystore) => ("tee", Some(keystore)),
-            Signer::Local(_) => ("local", None),
-            Signer::Nobody => ("none", None),
-        };
-        let info = tee.and_then(|keystore| keystore.tee());
-        Status {
-            keystore,
-            connected: info.is_some(),
-            simulated: info.as_ref().map(|info| info.simulated),
-            development: info.as_ref().map(|info| info.development),
-            ta_version: info.as_ref().map(|info| info.ta_version),
-            kind: info.map(|info| info.kind),
-        }
-    }
-
-    /// Connects to the daemon. A node that starts with a well-known key (`--alice`, `--dev`) needs the signer at once,
-    /// and a development TEE that takes seeds; any other follows the chain until the signer comes.
+    /// Connects to the daemon, and asks it for the lease on its keys if this node is a validator. A node that starts
+    /// with a well-known key (`--alice`, `--dev`) needs the signer at once, and a development TEE that takes seeds; any
+    /// other follows the chain until the signer comes.
     pub(crate) async fn connect(
         &self,
         genesis: [u8; 32],
         chain: ChainType,
+        authority: bool,
         wants_seed: bool,
     ) -> Result<(), sc_service::Error> {
         let Signer::Tee(keystore) = self else { return Ok(()) };
-        keystore.connect(genesis)?;
+        if authority {
+            keystore.connect(genesis)?;
+        } else {
+            keystore.connect_as_observer()?;
+        }
         if chain == ChainType::Development {
             keystore.allow_insert();
         }
@@ -185,8 +158,8 @@ fn interrupted(keystore: &TEEKeystore) -> sc_service::Error {
     other("stopped while waiting for the signer".into())
 }
 
-/// Whether this signer may sign on a chain of this type: resolves when its keys are known, and until then nothing is
-/// signed. A live chain refuses a TEE that protects nothing.
+/// Whether this signer may sign on a chain of this type: resolves when its keys and this node's role are known, and until
+/// then nothing is signed. A live chain refuses a TEE that protects nothing.
 pub(crate) async fn admitted(keystore: Option<Arc<TEEKeystore>>, chain: ChainType) -> bool {
     let Some(keystore) = keystore else { return true };
     keystore.ready().await;

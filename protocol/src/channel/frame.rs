@@ -5,12 +5,12 @@ use super::ChannelError;
 use crate::message::MAX_MESSAGE;
 
 /// Bytes before the message.
-pub(super) const HEAD: usize = 12;
+pub const HEAD: usize = 12;
 /// The longest frame.
-pub(super) const MAX_FRAME: usize = HEAD + MAX_MESSAGE;
+pub const MAX_FRAME: usize = HEAD + MAX_MESSAGE;
 
 /// The length of the whole frame that begins with these bytes, once they say.
-pub(super) fn length(bytes: &[u8]) -> Result<Option<usize>, ChannelError> {
+pub fn length(bytes: &[u8]) -> Result<Option<usize>, ChannelError> {
     let Some((kind, rest)) = bytes.split_first_chunk() else { return Ok(None) };
     let kind = u32::from_le_bytes(*kind);
     if kind != 0 {

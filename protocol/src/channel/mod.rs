@@ -8,7 +8,7 @@
 //!
 //! Seeds cross this channel for development trusted applications only; ductile does not wipe its buffers.
 
-mod frame;
+pub mod frame;
 mod leash;
 mod stream;
 

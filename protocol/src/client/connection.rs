@@ -10,7 +10,7 @@ use super::hub::{Hub, Link};
 use super::{State, Unreachable};
 use crate::channel::{self, ChannelError, Received, Receiver, Stream};
 use crate::codec;
-use crate::message::{Hello, Rejection, VERSION};
+use crate::message::{Hello, Rejection, Visitor, VERSION};
 
 /// The daemon has so long to accept, greet and say welcome.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 const PROBE: Duration = Duration::from_secs(2);
 
 /// Runs until the client is closed.
-pub(super) fn run(hub: Arc<Hub>, genesis: [u8; 32]) {
+pub(super) fn run(hub: Arc<Hub>, visitor: Visitor) {
     let _guard = hub.options.thread_setup.map(|setup| setup());
     // However this ends, nobody is left waiting.
     let hub = Ending(hub);
@@ -28,7 +28,7 @@ pub(super) fn run(hub: Arc<Hub>, genesis: [u8; 32]) {
     let mut backoff = BACKOFF.0;
     let mut reported = None;
     loop {
-        let reason = match open(hub, genesis) {
+        let reason = match open(hub, visitor) {
             Ok((link, mut receiver)) => {
                 if !hub.up(&link) {
                     return;
@@ -68,11 +68,11 @@ impl Drop for Ending {
 }
 
 /// Makes a connection and opens the conversation.
-fn open(hub: &Hub, genesis: [u8; 32]) -> Result<(Arc<Link>, Receiver), Unreachable> {
+fn open(hub: &Hub, visitor: Visitor) -> Result<(Arc<Link>, Receiver), Unreachable> {
     let deadline = Instant::now() + HANDSHAKE;
     let stream = Arc::new(hub.endpoint.connect().map_err(|error| Unreachable::Connection(error.to_string()))?);
     hub.connecting(&stream);
-    match greet(stream, genesis, deadline) {
+    match greet(stream, visitor, deadline) {
         Ok((link, receiver)) => Ok((Arc::new(link), receiver)),
         Err(Refusal::Rejected(rejection)) => Err(rejection.into()),
         Err(Refusal::Failed(error)) => Err(Unreachable::Connection(error.to_string())),
@@ -93,9 +93,9 @@ impl From<ChannelError> for Refusal {
     }
 }
 
-fn greet(stream: Arc<Stream>, genesis: [u8; 32], deadline: Instant) -> Result<(Link, Receiver), Refusal> {
+fn greet(stream: Arc<Stream>, visitor: Visitor, deadline: Instant) -> Result<(Link, Receiver), Refusal> {
     let (mut sender, mut receiver) = channel::open_shared(stream.clone(), deadline)?;
-    let hello = codec::encode_hello(Hello { version: VERSION, genesis });
+    let hello = codec::encode_hello(Hello { version: VERSION, visitor });
     sender.send(hello.map_err(|_| ChannelError::Protocol("an overlong hello"))?, Some(deadline))?;
     let info = codec::decode_opening(&receiver.expect("welcome", deadline)?)?.map_err(Refusal::Rejected)?;
     let crowded = sender.crowded();

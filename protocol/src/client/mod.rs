@@ -19,7 +19,8 @@ mod hub;
 use hub::Hub;
 
 use crate::endpoint::Endpoint;
-use crate::message::{Call, Failure, Rejection, Reply, TeeInfo, MAX_DEADLINE_MS};
+use crate::lease::Identity;
+use crate::message::{Call, Failure, Rejection, Reply, TeeInfo, Visitor, MAX_DEADLINE_MS};
 
 /// Longer than anybody waits, and short enough to be added to a time.
 const A_LIFETIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -92,6 +93,8 @@ pub enum CallError {
 /// What a client can be told beforehand.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientOptions {
+    /// Which node this is.
+    pub identity: Identity,
     /// Runs first on the client's thread; what it returns is dropped at the thread's end. In a node:
     /// `|| Box::new(sp_panic_handler::AbortGuard::never_abort())`.
     pub thread_setup: Option<fn() -> Box<dyn Any>>,
@@ -104,7 +107,12 @@ pub struct ClientOptions {
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        ClientOptions { thread_setup: None, give_up: Duration::from_secs(30), ask_again: ASK_AGAIN }
+        ClientOptions {
+            identity: Identity::default(),
+            thread_setup: None,
+            give_up: Duration::from_secs(30),
+            ask_again: ASK_AGAIN,
+        }
     }
 }
 
@@ -131,16 +139,25 @@ impl Client {
         &self.hub.endpoint
     }
 
-    /// Starts the one thread that connects, reads answers and connects again, for the chain with this genesis hash.
-    /// Returns at once. A second call, and one after [`Client::close`], changes nothing.
+    /// Starts the one thread that connects, reads answers and connects again, for a node of the chain with this genesis
+    /// hash. Returns at once. A second call, and one after [`Client::close`], changes nothing.
     pub fn connect(&self, genesis: [u8; 32]) -> io::Result<()> {
+        self.connect_as(Visitor::Node { genesis, identity: self.hub.options.identity })
+    }
+
+    /// As [`Client::connect`], for an operator's program, which signs for no chain.
+    pub fn connect_as_operator(&self) -> io::Result<()> {
+        self.connect_as(Visitor::Operator)
+    }
+
+    fn connect_as(&self, visitor: Visitor) -> io::Result<()> {
         let mut thread = self.thread.lock();
         if thread.is_some() || !self.hub.begin() {
             return Ok(());
         }
         let hub = self.hub.clone();
         let started =
-            thread::Builder::new().name("holdfast-client".into()).spawn(move || connection::run(hub, genesis));
+            thread::Builder::new().name("holdfast-client".into()).spawn(move || connection::run(hub, visitor));
         match started {
             Ok(handle) => {
                 *thread = Some(handle);

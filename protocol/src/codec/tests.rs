@@ -4,7 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{Call, Context, Failure, KeyId, KeyInfo, Reply, Scheme, Seed, Usage};
+use crate::lease::{Claim, Identity, Lease, Tenure};
+use crate::message::{Call, Context, Failure, KeyId, KeyInfo, Reply, Scheme, Seed, Usage, Visitor};
 
 fn scheme() -> impl Strategy<Value = Scheme> {
     prop_oneof![Just(Scheme::Sr25519), Just(Scheme::Ed25519), Just(Scheme::Ecdsa)]
@@ -34,6 +35,38 @@ fn tee() -> impl Strategy<Value = TeeInfo> {
     })
 }
 
+/// With any bytes for a name, as they may come over the wire.
+fn identity() -> impl Strategy<Value = Identity> {
+    vec(any::<u8>(), 80).prop_map(|bytes| decode(&bytes).unwrap())
+}
+
+fn visitor() -> impl Strategy<Value = Visitor> {
+    let node = (any::<[u8; 32]>(), identity()).prop_map(|(genesis, identity)| Visitor::Node { genesis, identity });
+    prop_oneof![node, Just(Visitor::Operator)]
+}
+
+fn claim() -> impl Strategy<Value = Claim> {
+    prop_oneof![Just(Claim::Look), Just(Claim::Take), Just(Claim::Keep), Just(Claim::TakeOver)]
+}
+
+fn tenure() -> impl Strategy<Value = Tenure> {
+    prop_oneof![
+        Just(Tenure::Yours),
+        (identity(), any::<u64>(), any::<u64>()).prop_map(|(holder, since_ms, silent_ms)| Tenure::Held {
+            holder,
+            since_ms,
+            silent_ms
+        }),
+        (proptest::option::of(identity()), any::<u32>())
+            .prop_map(|(last, reserved_ms)| Tenure::Free { last, reserved_ms }),
+    ]
+}
+
+fn lease() -> impl Strategy<Value = Lease> {
+    (tenure(), any::<u32>(), any::<Option<(u64, u64)>>(), any::<Option<u64>>())
+        .prop_map(|(tenure, lasts_ms, last_vote, last_slot)| Lease { tenure, lasts_ms, last_vote, last_slot })
+}
+
 fn call() -> impl Strategy<Value = Call> {
     let context = prop_oneof![Just(Context::None), bytes().prop_map(Context::Header)];
     prop_oneof![
@@ -48,6 +81,7 @@ fn call() -> impl Strategy<Value = Call> {
         (key(), any::<[u8; 32]>()).prop_map(|(key, input)| Call::VrfSign { key, input }),
         (key(), any::<[u8; 32]>()).prop_map(|(key, input)| Call::VrfPreOutput { key, input }),
         key().prop_map(Call::Retire),
+        claim().prop_map(Call::Lease),
     ]
 }
 
@@ -65,12 +99,14 @@ fn reply() -> impl Strategy<Value = Reply> {
         (any::<[u8; 32]>(), bytes()).prop_map(|(pre_output, proof)| Reply::VrfSignature { pre_output, proof }),
         any::<[u8; 32]>().prop_map(Reply::VrfPreOutput),
         Just(Reply::Retired),
+        lease().prop_map(Reply::Lease),
     ]
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
     prop_oneof![
         ".{0,20}".prop_map(|rule| Failure::Refused { rule }),
+        proptest::option::of(identity()).prop_map(|holder| Failure::NotHolder { holder }),
         Just(Failure::NoSuchKey),
         ".{0,20}".prop_map(Failure::BadRequest),
         ".{0,20}".prop_map(Failure::Tee),
@@ -104,6 +140,30 @@ proptest! {
             prop_assert!(decode_response(&bytes[..end]).is_err());
         }
         prop_assert!(decode_response(&[&bytes[..], &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn a_hello_reads_back_in_this_version_only(visitor in visitor(), version: u16) {
+        let bytes = encode_hello(Hello { version, visitor }).unwrap();
+        match decode_hello(&bytes) {
+            Ok(hello) => prop_assert!(version == VERSION && hello.visitor == visitor),
+            Err(ChannelError::Version(theirs)) => prop_assert!(version != VERSION && theirs == version),
+            other => prop_assert!(false, "{:?}", other),
+        }
+        let bytes = encode_hello(Hello { version: VERSION, visitor }).unwrap();
+        for end in 0..bytes.len() {
+            prop_assert!(decode_hello(&bytes[..end]).is_err());
+        }
+        prop_assert!(decode_hello(&[&bytes[..], &[0]].concat()).is_err());
+    }
+
+    // What any client says of itself is shown in logs and by operators' commands.
+    #[test]
+    fn an_identity_is_shown_on_one_line_without_control_characters(identity in identity()) {
+        for shown in [identity.name(), identity.to_string(), format!("{identity:?}")] {
+            prop_assert!(!shown.chars().any(char::is_control), "{:?}", shown);
+            prop_assert!(shown.len() < 600);
+        }
     }
 
     #[test]

@@ -3,18 +3,23 @@
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use holdfast_protocol::server::{self, Responder};
 use holdfast_protocol::{
-    Call, Client, Context, Endpoint, Failure, KeyId, Rejection, Reply, Request, Response, Scheme, TeeInfo, Until,
-    Welcome, VERSION,
+    Call, Client, ClientOptions, Context, Endpoint, Failure, Identity, KeyId, Rejection, Reply, Request, Response,
+    Scheme, TeeInfo, Until, Visitor, Welcome, VERSION,
 };
 
 /// The chain that the daemon serves.
 pub(crate) const GENESIS: [u8; 32] = [7; 32];
+
+/// The node that [`client`] is, and what it says of itself.
+static IDENTITY: LazyLock<Identity> = LazyLock::new(|| Identity::new([8; 32], "one"));
+pub(crate) static VISITOR: LazyLock<Visitor> =
+    LazyLock::new(|| Visitor::Node { genesis: GENESIS, identity: *IDENTITY });
 
 /// What answers a request: now, later, or from another thread.
 pub(crate) type Answer = dyn Fn(Request, &Responder) + Send + Sync;
@@ -60,7 +65,7 @@ impl Drop for Daemon {
 
 fn serve(stream: UnixStream, stopped: &AtomicBool, responders: &Mutex<Vec<Responder>>, answer: &Answer) {
     let Ok((hello, pending)) = server::accept(stream, soon()) else { return };
-    if hello.genesis != GENESIS {
+    if !matches!(hello.visitor, Visitor::Operator | Visitor::Node { genesis: GENESIS, .. }) {
         let _ = pending.reject(Rejection::Genesis(GENESIS));
         return;
     }
@@ -114,6 +119,7 @@ pub(crate) fn until_soon() -> Until {
 pub(crate) fn client() -> (tempfile::TempDir, PathBuf, Client) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
-    let client = Client::new(Endpoint::unix(&path).unwrap());
+    let options = ClientOptions { identity: *IDENTITY, ..ClientOptions::default() };
+    let client = Client::with_options(Endpoint::unix(&path).unwrap(), options);
     (directory, path, client)
 }

@@ -14,7 +14,7 @@ use holdfast_protocol::{
 };
 use proptest::prelude::*;
 
-use crate::daemon::{client, echo, info, sign, soon, until_soon, GENESIS};
+use crate::daemon::{client, echo, info, sign, soon, until_soon, GENESIS, VISITOR};
 use crate::raw::{self, encode, frame, head};
 
 /// What a server makes of a client that sends these bytes and closes: how many requests it took, and how it ended.
@@ -290,7 +290,7 @@ fn a_server_limits_what_is_unanswered() {
 #[test]
 fn a_server_tells_a_client_of_another_version() {
     // Nothing but the version is as it is now.
-    let mut hello = encode(&ToDaemon::Hello(Hello { version: VERSION + 1, genesis: GENESIS }));
+    let mut hello = encode(&ToDaemon::Hello(Hello { version: VERSION + 1, visitor: *VISITOR }));
     hello.truncate(10);
     let (mut client, stream) = UnixStream::pair().unwrap();
     let server = thread::spawn(move || server::accept(stream, soon()).err());

@@ -9,7 +9,7 @@ use holdfast_protocol::{FromDaemon, Hello, Request, ToDaemon, VERSION};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-use crate::daemon::{sign, GENESIS};
+use crate::daemon::{sign, VISITOR};
 
 /// ductile's greeting, as it leaves ductile.
 pub(crate) fn magic() -> [u8; 4] {
@@ -43,7 +43,7 @@ pub(crate) fn decode<T: DeserializeOwned>(message: &[u8]) -> T {
 }
 
 pub(crate) fn hello() -> Vec<u8> {
-    frame(&encode(&ToDaemon::Hello(Hello { version: VERSION, genesis: GENESIS })))
+    frame(&encode(&ToDaemon::Hello(Hello { version: VERSION, visitor: *VISITOR })))
 }
 
 pub(crate) fn request(id: u64) -> Vec<u8> {

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use holdfast_protocol::server::{self, Requests, Responder};
 use holdfast_protocol::{
     Call, CallError, ChannelError, Client, ClientOptions, Endpoint, FromDaemon, Hello, Reply, Request, Response, State,
-    ToDaemon, Unreachable, Until, Welcome, MAX_IN_FLIGHT, VERSION,
+    ToDaemon, Unreachable, Until, Visitor, Welcome, MAX_IN_FLIGHT, VERSION,
 };
 use rustix::net::{self as net, AddressFamily, SocketAddrUnix, SocketType};
 
-use crate::daemon::{client, echo, info, sign, soon, until_soon, Daemon, GENESIS};
+use crate::daemon::{client, echo, info, sign, soon, until_soon, Daemon, GENESIS, VISITOR};
 use crate::raw;
 
 /// A server's half and the socket of a client that has been welcomed.
@@ -41,7 +41,7 @@ fn a_bare_ductile_client_is_served() {
     let path = directory.path().join("s");
     let _daemon = Daemon::start(&path, echo);
     let (sender, receiver) = ductile::connect_unix_channel::<_, Vec<u8>, Vec<u8>>(path).unwrap();
-    sender.send(raw::encode(&ToDaemon::Hello(Hello { version: VERSION, genesis: GENESIS }))).unwrap();
+    sender.send(raw::encode(&ToDaemon::Hello(Hello { version: VERSION, visitor: *VISITOR }))).unwrap();
     assert_eq!(
         raw::decode::<FromDaemon>(&receiver.recv().unwrap()),
         FromDaemon::Welcome(Welcome { version: VERSION, tee: info() })
@@ -60,7 +60,7 @@ fn a_bare_ductile_server_is_understood() {
     let (sender, receiver, _) = server.next().unwrap();
     assert_eq!(
         raw::decode::<ToDaemon>(&receiver.recv().unwrap()),
-        ToDaemon::Hello(Hello { version: VERSION, genesis: GENESIS })
+        ToDaemon::Hello(Hello { version: VERSION, visitor: *VISITOR })
     );
     sender.send(raw::encode(&FromDaemon::Welcome(Welcome { version: VERSION, tee: info() }))).unwrap();
     thread::scope(|scope| {
@@ -71,6 +71,23 @@ fn a_bare_ductile_server_is_understood() {
         sender.send(raw::encode(&FromDaemon::Response(Response { id: request.id, result }))).unwrap();
         assert_eq!(call.join().unwrap(), Ok(Reply::Signature(b"signature".to_vec())));
     });
+}
+
+#[test]
+fn a_node_says_the_same_of_itself_on_every_connection_and_an_operator_says_that_it_is_one() {
+    let (_directory, path, node) = client();
+    let listener = UnixListener::bind(&path).unwrap();
+    node.connect(GENESIS).unwrap();
+    for _ in 0..2 {
+        let (hello, _) = server::accept(listener.accept().unwrap().0, soon()).unwrap();
+        assert_eq!(hello.visitor, *VISITOR);
+    }
+    node.close();
+    let operator = Client::new(Endpoint::unix(&path).unwrap());
+    operator.connect_as_operator().unwrap();
+    // What the node left behind in the backlog comes first.
+    let hello = (0..10).find_map(|_| server::accept(listener.accept().unwrap().0, soon()).ok()).unwrap().0;
+    assert_eq!(hello.visitor, Visitor::Operator);
 }
 
 #[test]

@@ -1,0 +1,356 @@
+//! Who of several nodes may sign: the lease on all keys together. Pure rules; the worker, which alone has them, applies
+//! them between one request and the next.
+//!
+//! | state | the holder's process | another process of its node | another node |
+//! |---|---|---|---|
+//! | nobody has held it, reserved | | `Keep` | `Keep` |
+//! | nobody has held it | | any claim | any claim |
+//! | held | goes on | – | – |
+//! | ended: connection closed, or silent | goes on | `Take`, `TakeOver` | `TakeOver` |
+//!
+//! Nothing here authenticates anybody: what a client says of itself is believed. Two clients that say the same are one.
+
+use std::{
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::{Duration, Instant},
+};
+
+use holdfast_protocol::{
+    lease::{Claim, Identity, Lease, Tenure},
+    message::{Call, Context, Failure},
+};
+use holdfast_ta as ta;
+
+/// Keys of this type sign for no chain, so any number of nodes may use them.
+const TEST: [u8; 4] = *b"test";
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    /// A node.
+    Node(Node),
+    /// An operator's program, or the daemon itself.
+    Operator,
+}
+
+/// A node, on one of its connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// What it says of itself.
+    pub(crate) identity: Identity,
+    /// The connection.
+    pub(crate) connection: Arc<Connection>,
+}
+
+/// What must be known of a connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Higher than those of all connections before it.
+    pub(crate) number: u64,
+    open: AtomicBool,
+    refused: AtomicBool,
+}
+
+/// Who may make a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// Whoever is connected.
+    Anybody,
+    /// Any node.
+    Node,
+    /// The node that holds the lease.
+    Holder,
+}
+
+/// Something that was signed and that a standby wants to know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Statement {
+    /// A GRANDPA vote.
+    Vote {
+        /// Of this authority set.
+        set_id: u64,
+        /// Of this round.
+        round: u64,
+    },
+    /// A seal for this slot.
+    Seal(u64),
+}
+
+/// The lease.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    lasts: Duration,
+    state: State,
+    last_vote: Option<(u64, u64)>,
+    last_slot: Option<u64>,
+}
+
+/// What has become of the lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It was given.
+    Given {
+        /// To this node.
+        to: Identity,
+        /// Which took it from this one.
+        from: Option<Identity>,
+    },
+    /// It ended; its holder goes on if it comes back before another has taken it.
+    Ended {
+        /// Who held it.
+        holder: Identity,
+        /// Why.
+        why: End,
+    },
+    /// Its holder came back before another had taken it.
+    Resumed(Identity),
+}
+
+/// Why a lease ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The holder's connection closed.
+    Closed,
+    /// The holder was silent for so long.
+    Silent(Duration),
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nobody has held it since the daemon started.
+    New { reserved_until: Instant },
+    /// This one holds it, or did last.
+    Taken(Holder),
+}
+
+#[derive(Debug)]
+struct Holder {
+    node: Node,
+    since: Instant,
+    last_seen: Instant,
+    /// Its end has been told.
+    ended: bool,
+}
+
+impl Connection {
+    /// One that is open.
+    pub(crate) fn new(number: u64) -> Connection {
+        Connection { number, open: AtomicBool::new(true), refused: AtomicBool::new(false) }
+    }
+
+    /// It is closed.
+    pub(crate) fn close(&self) {
+        self.open.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether this is the first time that a request on it is refused for want of the lease.
+    pub(crate) fn first_refusal(&self) -> bool {
+        !self.refused.swap(true, Ordering::Relaxed)
+    }
+
+    fn is_open(&self) -> bool {
+        self.open.load(Ordering::SeqCst)
+    }
+}
+
+impl Leases {
+    /// A lease that nobody holds, and that ends after so long without a request. For as long from now it is reserved:
+    /// whoever held it before the daemon started may not have come back yet.
+    pub(crate) fn new(lasts: Duration, now: Instant) -> Leases {
+        let state = State::New { reserved_until: now + lasts };
+        Leases { lasts, state, last_vote: None, last_slot: None }
+    }
+
+    /// There were no keys when the daemon started: nobody can have held the lease on them.
+    pub(crate) fn nobody_before(&mut self, now: Instant) {
+        if let State::New { reserved_until } = &mut self.state {
+            *reserved_until = now;
+        }
+    }
+
+    /// A request of this node came at this time.
+    pub(crate) fn heard(&mut self, node: &Node, at: Instant, now: Instant) -> Option<Change> {
+        let holder = self.held_by(node)?;
+        holder.last_seen = holder.last_seen.max(at);
+        let bound = &holder.node.connection;
+        // What an old connection still had under way does not replace a newer one.
+        if node.connection.is_open() && (node.connection.number > bound.number || !bound.is_open()) {
+            holder.node.connection = node.connection.clone();
+        }
+        let (resumed, identity) = (holder.ended, holder.node.identity);
+        if resumed && self.end(now).is_none() {
+            self.held_by(node)?.ended = false;
+            return Some(Change::Resumed(identity));
+        }
+        None
+    }
+
+    /// Judges a claim: gives the lease, or leaves it where it is.
+    pub(crate) fn claim(&mut self, claim: Claim, node: &Node, now: Instant) -> Option<Change> {
+        // One whose connection is closed could not be told, and would only be in the way.
+        if !node.connection.is_open() {
+            return None;
+        }
+        let (granted, from) = match &self.state {
+            State::New { reserved_until } => (claim == Claim::Keep || *reserved_until <= now, None),
+            State::Taken(holder) if holder.is(node) => (false, None),
+            State::Taken(holder) => {
+                let same_node = holder.node.identity.node == node.identity.node;
+                (claim == Claim::TakeOver || claim == Claim::Take && same_node, Some(holder.node.identity))
+            }
+        };
+        if claim == Claim::Look || !granted || self.is_held(now) {
+            return None;
+        }
+        self.state = State::Taken(Holder { node: node.clone(), since: now, last_seen: now, ended: false });
+        Some(Change::Given { to: node.identity, from })
+    }
+
+    /// Whether the lease has ended since it was last asked.
+    pub(crate) fn watch(&mut self, now: Instant) -> Option<Change> {
+        let why = self.end(now)?;
+        let State::Taken(holder) = &mut self.state else { return None };
+        let told = std::mem::replace(&mut holder.ended, true);
+        (!told).then_some(Change::Ended { holder: holder.node.identity, why })
+    }
+
+    /// Whether this caller may make a call of this kind.
+    pub(crate) fn permit(&self, right: Right, caller: &Caller, now: Instant) -> Result<(), Failure> {
+        match (right, caller) {
+            (Right::Anybody, _) | (Right::Node, Caller::Node(_)) => Ok(()),
+            (Right::Holder, Caller::Node(node)) => match &self.state {
+                State::Taken(holder) if holder.is(node) => Ok(()),
+                _ => Err(Failure::NotHolder { holder: self.holder(now) }),
+            },
+            (Right::Node | Right::Holder, Caller::Operator) => Err(Failure::BadRequest(
+                "an operator's program looks, makes keys and has them prove possession; only a node signs and retires"
+                    .into(),
+            )),
+        }
+    }
+
+    /// How the lease stands, as this caller sees it.
+    pub(crate) fn seen_by(&self, caller: &Caller, now: Instant) -> Lease {
+        let tenure = match (&self.state, caller) {
+            (State::Taken(holder), Caller::Node(node)) if holder.is(node) => Tenure::Yours,
+            (State::Taken(holder), _) if self.is_held(now) => Tenure::Held {
+                holder: holder.node.identity,
+                since_ms: millis(now.saturating_duration_since(holder.since)),
+                silent_ms: millis(holder.silent(now)),
+            },
+            (State::Taken(holder), _) => Tenure::Free { last: Some(holder.node.identity), reserved_ms: 0 },
+            (State::New { reserved_until }, _) => {
+                // Rounded up: zero says that it is over.
+                let left = reserved_until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000);
+                Tenure::Free { last: None, reserved_ms: u32::try_from(left).unwrap_or(u32::MAX) }
+            }
+        };
+        let lasts_ms = u32::try_from(self.lasts.as_millis()).unwrap_or(u32::MAX);
+        Lease { tenure, lasts_ms, last_vote: self.last_vote, last_slot: self.last_slot }
+    }
+
+    /// Who holds it now.
+    pub(crate) fn holder(&self, now: Instant) -> Option<Identity> {
+        match &self.state {
+            State::Taken(holder) if self.is_held(now) => Some(holder.node.identity),
+            _ => None,
+        }
+    }
+
+    /// This was signed.
+    pub(crate) fn signed(&mut self, statement: Statement) {
+        match statement {
+            Statement::Vote { set_id, round } => self.last_vote = Some((set_id, round)),
+            Statement::Seal(slot) => self.last_slot = Some(slot),
+        }
+    }
+
+    fn is_held(&self, now: Instant) -> bool {
+        matches!(self.state, State::Taken(_)) && self.end(now).is_none()
+    }
+
+    /// Why nobody holds it any more; `None` if somebody does, or nobody ever did.
+    fn end(&self, now: Instant) -> Option<End> {
+        let State::Taken(holder) = &self.state else { return None };
+        let silent = holder.silent(now);
+        if !holder.node.connection.is_open() {
+            Some(End::Closed)
+        } else if silent >= self.lasts {
+            Some(End::Silent(silent))
+        } else {
+            None
+        }
+    }
+
+    fn held_by(&mut self, node: &Node) -> Option<&mut Holder> {
+        match &mut self.state {
+            State::Taken(holder) if holder.is(node) => Some(holder),
+            _ => None,
+        }
+    }
+}
+
+impl Holder {
+    /// Whether this is the same process of the same node; its name is for people only.
+    fn is(&self, node: &Node) -> bool {
+        let (ours, theirs) = (&self.node.identity, &node.identity);
+        (ours.node, ours.process) == (theirs.node, theirs.process)
+    }
+
+    fn silent(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.last_seen)
+    }
+}
+
+impl Right {
+    /// Who may make this call.
+    pub(crate) fn to(call: &Call) -> Right {
+        match call {
+            Call::Info | Call::Generate { .. } | Call::List { .. } | Call::Has(_) | Call::Lease(Claim::Look) => {
+                Right::Anybody
+            }
+            Call::Sign { message, .. } if ta::proves_possession(message) => Right::Anybody,
+            Call::Sign { key, .. }
+            | Call::SignPrehashed { key, .. }
+            | Call::VrfSign { key, .. }
+            | Call::VrfPreOutput { key, .. }
+            | Call::Retire(key) => {
+                if key.key_type == TEST {
+                    Right::Node
+                } else {
+                    Right::Holder
+                }
+            }
+            Call::Lease(Claim::Take | Claim::Keep | Claim::TakeOver) => Right::Node,
+        }
+    }
+}
+
+impl Statement {
+    /// What this call would have signed.
+    pub(crate) fn of(call: &Call) -> Option<Statement> {
+        let Call::Sign { key, message, context } = call else { return None };
+        // Anybody may have these, and a header beside one is not looked at.
+        if ta::proves_possession(message) {
+            return None;
+        }
+        match (&key.key_type, context) {
+            (b"gran", _) => {
+                let ta::Vote { set_id, round, .. } = ta::read_vote(message)?;
+                Some(Statement::Vote { set_id, round })
+            }
+            (b"aura", Context::Header(header)) => ta::read_slot(header).map(Statement::Seal),
+            _ => None,
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

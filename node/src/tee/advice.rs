@@ -1,0 +1,130 @@
+//! What an operator reads when the daemon could not be asked, and what to do about it.
+
+use holdfast_protocol::{CallError, Failure, Rejection, Unreachable};
+use keystore_tee::{shown, Endpoint};
+
+/// What is wrong, and what to do.
+pub(super) fn on(error: &CallError, endpoint: &Endpoint) -> String {
+    match error {
+        CallError::Unreachable(Unreachable::Rejected(rejection)) => rejected(rejection, endpoint),
+        CallError::Unreachable(Unreachable::Connection(why)) => unconnected(why, endpoint),
+        CallError::Unreachable(Unreachable::Deferred) | CallError::Closed => {
+            format!("the connection to {endpoint} was closed by this program")
+        }
+        CallError::Deadline => silent(endpoint),
+        CallError::Failed(failure) => failed(failure, endpoint),
+        CallError::Protocol(_) => strange(endpoint),
+    }
+}
+
+/// For an answer that does not belong to the question.
+pub(super) fn strange(endpoint: &Endpoint) -> String {
+    format!("what listens at {endpoint} does not answer as a holdfast-host does: is the address right?")
+}
+
+fn silent(endpoint: &Endpoint) -> String {
+    format!("the daemon at {endpoint} takes the connection and does not answer: it was stopped, or hangs. Restart it")
+}
+
+fn rejected(rejection: &Rejection, endpoint: &Endpoint) -> String {
+    let why = shown(rejection);
+    match rejection {
+        Rejection::Version(_) => format!("{endpoint}: {why}, holdfast-host or holdfast-node"),
+        Rejection::Genesis(_) => format!("{endpoint}: {why}"),
+        Rejection::Tee(_) => format!("{endpoint}: {why}. Its log says more; it has to run with the right --store"),
+    }
+}
+
+fn unconnected(why: &str, endpoint: &Endpoint) -> String {
+    let why = shown(why);
+    let start = match endpoint {
+        Endpoint::Unix(path) => format!("holdfast-host --socket {}", path.display()),
+        Endpoint::Tcp(address) => format!("holdfast-host --tcp {address}"),
+    };
+    match os_error(&why).map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::NOENT) => format!(
+            "there is no daemon at {endpoint}: start it with `{start}`, or name the one that runs with --keystore-uri"
+        ),
+        Some(rustix::io::Errno::CONNREFUSED) => {
+            format!("nobody listens at {endpoint}, where a daemon was or should be: start it with `{start}`")
+        }
+        Some(rustix::io::Errno::ACCESS) => format!(
+            "this user may not open {endpoint}: run as the daemon's user, or give the daemon `--socket-mode 0660` and \
+             join its group, and let both enter the socket's directory"
+        ),
+        _ => format!("{endpoint} cannot be used: {why}"),
+    }
+}
+
+/// The number of the system's error in its text, as the standard library writes it.
+fn os_error(text: &str) -> Option<i32> {
+    text.rsplit_once("(os error ")?.1.split_once(')')?.0.parse().ok()
+}
+
+fn failed(failure: &Failure, endpoint: &Endpoint) -> String {
+    match failure {
+        Failure::Tee(why) => format!(
+            "the trusted application behind {endpoint} failed: {}. The daemon's log says more; look at the disk, the \
+             permissions and the version of its --store",
+            shown(why)
+        ),
+        Failure::Busy => format!("{endpoint}: {failure}"),
+        Failure::Deadline => silent(endpoint),
+        Failure::NotHolder { .. } | Failure::Refused { .. } | Failure::NoSuchKey | Failure::BadRequest(_) => {
+            format!("{endpoint}: {}", shown(failure))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(uri: &str) -> Endpoint {
+        uri.parse().expect("a valid URI")
+    }
+
+    fn says(error: CallError, wanted: &[&str]) {
+        let text = on(&error, &at("unix:///run/h.sock"));
+        for part in wanted {
+            assert!(text.contains(part), "`{part}` is not in: {text}");
+        }
+        assert!(!text.contains('\n') && text.len() < 2_000, "{text}");
+    }
+
+    fn connection(number: i32) -> CallError {
+        let text = std::io::Error::from_raw_os_error(number).to_string();
+        CallError::Unreachable(Unreachable::Connection(text))
+    }
+
+    #[test]
+    fn every_way_not_to_reach_a_daemon_says_what_to_do() {
+        says(connection(2), &["no daemon at unix:///run/h.sock", "`holdfast-host --socket /run/h.sock`"]);
+        says(connection(111), &["nobody listens", "`holdfast-host --socket /run/h.sock`"]);
+        says(connection(13), &["may not open", "the daemon's user", "--socket-mode 0660"]);
+        says(connection(24), &["cannot be used", "Too many open files"]);
+        says(CallError::Deadline, &["does not answer", "Restart it"]);
+        says(Failure::Deadline.into(), &["does not answer"]);
+        let tcp = on(&connection(111), &at("tcp://127.0.0.1:9617"));
+        assert!(tcp.contains("`holdfast-host --tcp 127.0.0.1:9617`"), "{tcp}");
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_want_or_cannot_says_what_to_do() {
+        let rejected = |rejection| CallError::Unreachable(Unreachable::Rejected(rejection));
+        says(
+            rejected(Rejection::Version(99)),
+            &["version 99", "upgrade the older one, holdfast-host or holdfast-node"],
+        );
+        says(rejected(Rejection::Tee("storage".into())), &["storage", "--store"]);
+        says(Failure::Tee("no space left".into()).into(), &["no space left", "--store"]);
+        says(Failure::Busy.into(), &["try again"]);
+        says(CallError::Protocol("longer than".into()), &["is the address right?"]);
+    }
+
+    // Rule 7: what comes from a socket does no harm.
+    #[test]
+    fn rule_7_a_daemon_cannot_steer_the_terminal() {
+        says(Failure::Tee("\x1b[2J\n".repeat(50)).into(), &["\\u{1b}[2J"]);
+    }
+}

@@ -1,0 +1,117 @@
+//! `tee keys`.
+
+use holdfast_protocol::{KeyInfo, Scheme, Usage};
+use keystore_tee::{read_keys, ListError};
+use serde::Serialize;
+
+use super::Daemon;
+use crate::signer::hex;
+
+/// A key, as it is shown.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Key {
+    /// `aura`, `gran`, …
+    #[serde(rename = "type")]
+    key_type: String,
+    scheme: &'static str,
+    /// The public key in hex.
+    public: String,
+    /// `generated` in the TEE, or `seeded` from a secret that somebody else knows.
+    origin: &'static str,
+    /// `sign`, or `sign and vrf`.
+    usage: &'static str,
+}
+
+/// Asks for all of them.
+pub(super) fn ask(daemon: &Daemon) -> Result<Vec<Key>, String> {
+    Ok(read(daemon)?.iter().map(Key::from).collect())
+}
+
+/// As the daemon lists them.
+pub(super) fn read(daemon: &Daemon) -> Result<Vec<KeyInfo>, String> {
+    read_keys(|call| daemon.ask(call)).map_err(|error| match error {
+        ListError::Call(error) => daemon.explain(&error),
+        error => format!("{}: {error}", daemon.endpoint()),
+    })
+}
+
+/// For people: one row for each.
+pub(super) fn text(keys: &[Key]) -> String {
+    if keys.is_empty() {
+        return "no keys: a validator's node makes them with author_rotateKeysWithOwner".into();
+    }
+    let mut text = row("TYPE", "SCHEME", "ORIGIN", "USAGE", "PUBLIC KEY");
+    for key in keys {
+        text += &row(&key.key_type, key.scheme, key.origin, key.usage, &format!("0x{}", key.public));
+    }
+    text
+}
+
+fn row(key_type: &str, scheme: &str, origin: &str, usage: &str, public: &str) -> String {
+    format!("{key_type:<5} {scheme:<8} {origin:<10} {usage:<13} {public}\n")
+}
+
+impl From<&KeyInfo> for Key {
+    fn from(key: &KeyInfo) -> Self {
+        Key {
+            key_type: key.id.key_type.escape_ascii().to_string(),
+            scheme: match key.id.scheme {
+                Scheme::Sr25519 => "sr25519",
+                Scheme::Ed25519 => "ed25519",
+                Scheme::Ecdsa => "ecdsa",
+            },
+            public: hex(&key.id.public),
+            origin: if key.seeded { "seeded" } else { "generated" },
+            usage: match key.usage {
+                Usage::Sign => "sign",
+                Usage::SignAndVrf => "sign and vrf",
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::Served, *};
+    use holdfast_protocol::KeyId;
+
+    fn key(key_type: &[u8; 4], scheme: Scheme, seeded: bool, usage: Usage) -> Key {
+        Key::from(&KeyInfo { id: KeyId { scheme, key_type: *key_type, public: vec![0xab; 32] }, usage, seeded })
+    }
+
+    #[test]
+    fn keys_are_one_row_each() {
+        let keys = [
+            key(b"aura", Scheme::Sr25519, true, Usage::Sign),
+            key(b"\x1b[2J", Scheme::Ed25519, false, Usage::SignAndVrf),
+        ];
+        let public = "ab".repeat(32);
+        let wanted = format!(
+            "TYPE  SCHEME   ORIGIN     USAGE         PUBLIC KEY\n\
+             aura  sr25519  seeded     sign          0x{public}\n\
+             \\x1b[2J ed25519  generated  sign and vrf  0x{public}\n"
+        );
+        assert_eq!(text(&keys), wanted);
+        assert!(text(&[]).contains("author_rotateKeysWithOwner"));
+    }
+
+    #[test]
+    fn json_has_a_list_of_plain_records() {
+        let value = serde_json::to_value([key(b"gran", Scheme::Ed25519, false, Usage::Sign)]).expect("plain data");
+        let wanted = serde_json::json!([{
+            "type": "gran", "scheme": "ed25519", "public": "ab".repeat(32), "origin": "generated", "usage": "sign",
+        }]);
+        assert_eq!(value, wanted);
+    }
+
+    #[test]
+    fn the_keys_of_a_running_daemon_are_listed() {
+        let served = Served::start();
+        assert_eq!(ask(&served.connect()).expect("it answers"), vec![]);
+        served.make_session_keys();
+        let keys = ask(&served.connect()).expect("it answers");
+        let types: Vec<&str> = keys.iter().map(|key| key.key_type.as_str()).collect();
+        assert_eq!(types, ["aura", "gran"]);
+        assert!(keys.iter().all(|key| key.origin == "generated" && key.public.len() == 64));
+    }
+}

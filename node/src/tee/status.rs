@@ -1,0 +1,163 @@
+//! `tee status`.
+
+use holdfast_protocol::{Call, Claim, Lease, Reply, TeeInfo, VERSION};
+use keystore_tee::shown;
+use serde::Serialize;
+
+use super::{advice, Daemon};
+use crate::signer::{LeaseStatus, Vote};
+
+/// What the daemon and its TEE say of themselves.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    uri: String,
+    /// `OP-TEE`, or `software TEE, not a TEE`.
+    kind: String,
+    /// It protects nothing.
+    simulated: bool,
+    /// It takes seeds, and signs anything with `test` keys.
+    development: bool,
+    ta_version: u32,
+    /// Version of the store.
+    schema: u16,
+    /// Version of the protocol between node and daemon.
+    protocol: u16,
+    /// How many keys there are; nothing if the store cannot be used.
+    keys: Option<u32>,
+    lease: LeaseStatus,
+}
+
+/// Asks for it.
+pub(super) fn ask(daemon: &Daemon) -> Result<Status, String> {
+    match daemon.ask(Call::Lease(Claim::Look)) {
+        Ok(Reply::Lease(lease)) => Ok(status(daemon.endpoint().to_string(), &daemon.info, lease)),
+        Ok(_) => Err(advice::strange(daemon.endpoint())),
+        Err(error) => Err(daemon.explain(&error)),
+    }
+}
+
+fn status(uri: String, tee: &TeeInfo, lease: Lease) -> Status {
+    Status {
+        uri,
+        kind: tee.kind.clone(),
+        simulated: tee.simulated,
+        development: tee.development,
+        ta_version: tee.ta_version,
+        schema: tee.schema,
+        protocol: VERSION,
+        keys: tee.keys,
+        lease: lease.into(),
+    }
+}
+
+/// For people: one line for each.
+pub(super) fn text(status: &Status) -> String {
+    let lease = &status.lease;
+    let kind = match (status.simulated, status.development) {
+        (true, _) => format!("{} (it protects nothing: for development only)", shown(&status.kind)),
+        (false, true) => format!("{} (for development)", shown(&status.kind)),
+        (false, false) => shown(&status.kind),
+    };
+    let keys = status
+        .keys
+        .map_or_else(|| "unknown: the store cannot be used; the daemon's log says why".into(), |keys| keys.to_string());
+    let none = || "none since the daemon started".to_owned();
+    let vote = lease.last_vote.map_or_else(none, |Vote { set, round }| format!("round {round} of set {set}"));
+    let rows = [
+        ("daemon", status.uri.clone()),
+        ("TEE", kind),
+        ("TA version", status.ta_version.to_string()),
+        ("store", format!("schema {}", status.schema)),
+        ("protocol", status.protocol.to_string()),
+        ("keys", keys),
+        ("lease", holder(lease)),
+        ("last vote", vote),
+        ("last seal", lease.last_slot.map_or_else(none, |slot| format!("slot {slot}"))),
+    ];
+    rows.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
+}
+
+fn holder(lease: &LeaseStatus) -> String {
+    let lasts = seconds(lease.lasts_ms.into());
+    match (&lease.holder, &lease.node) {
+        (Some(name), Some(node)) => format!(
+            "held by `{name}` (node {node}) for {}, last heard of {} ago; it ends after {lasts} of silence",
+            seconds(lease.since_ms.unwrap_or_default()),
+            seconds(lease.silent_ms.unwrap_or_default()),
+        ),
+        _ => "held by nobody: no validator is active".into(),
+    }
+}
+
+fn seconds(millis: u64) -> String {
+    match millis {
+        0..60_000 => format!("{:.1} s", millis as f64 / 1e3),
+        60_000..7_200_000 => format!("{} min", millis / 60_000),
+        _ => format!("{} h", millis / 3_600_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::Served, *};
+    use holdfast_protocol::{Identity, Tenure};
+
+    fn sample(tenure: Tenure, keys: Option<u32>) -> Status {
+        let tee = TeeInfo {
+            ta_version: 3,
+            schema: 2,
+            kind: "OP-TEE".into(),
+            simulated: false,
+            development: false,
+            keys,
+            catalogue: 1,
+        };
+        let lease = Lease { tenure, lasts_ms: 10_000, last_vote: Some((4, 17)), last_slot: None };
+        status("unix:///run/h.sock".into(), &tee, lease)
+    }
+
+    #[test]
+    fn a_status_is_read_at_a_glance() {
+        let holder = Identity::new([0xab; 32], "alice");
+        let status = sample(Tenure::Held { holder, since_ms: 125_000, silent_ms: 250 }, Some(4));
+        let node = "ab".repeat(32);
+        let wanted = format!(
+            "daemon      unix:///run/h.sock\n\
+             TEE         OP-TEE\n\
+             TA version  3\n\
+             store       schema 2\n\
+             protocol    {VERSION}\n\
+             keys        4\n\
+             lease       held by `alice` (node {node}) for 2 min, last heard of 0.2 s ago; it ends after 10.0 s of \
+             silence\n\
+             last vote   round 17 of set 4\n\
+             last seal   none since the daemon started\n"
+        );
+        assert_eq!(text(&status), wanted);
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_used_and_a_lease_of_nobody_are_told() {
+        let text = text(&sample(Tenure::Free { last: None, reserved_ms: 0 }, None));
+        assert!(text.contains("the store cannot be used") && text.contains("held by nobody"), "{text}");
+    }
+
+    #[test]
+    fn json_has_the_same_in_plain_names() {
+        let status = sample(Tenure::Free { last: None, reserved_ms: 0 }, Some(4));
+        let value = serde_json::to_value(&status).expect("plain data");
+        assert_eq!(value["kind"], "OP-TEE");
+        assert_eq!(value["keys"], 4);
+        assert_eq!(value["lease"]["last_vote"]["round"], 17);
+        assert!(value["lease"]["holder"].is_null());
+    }
+
+    // Rule 9: simulated says so.
+    #[test]
+    fn rule_9_a_running_daemon_tells_what_it_is() {
+        let served = Served::start();
+        let status = ask(&served.connect()).expect("it answers");
+        assert!(status.simulated && status.development && status.keys == Some(0));
+        assert!(text(&status).contains("software TEE, not a TEE (it protects nothing"), "{}", text(&status));
+    }
+}
