@@ -6,7 +6,7 @@ else
 built := $(or $(CARGO_TARGET_DIR),target)/release
 endif
 
-.PHONY: help setup dev build test lint doc bench licences
+.PHONY: help setup dev testnet build test soak lint doc bench fuzz licences
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -19,12 +19,21 @@ dev: build ## set up, build, and run a development chain of one node
 	@echo "Starting a development chain: a block every 6 seconds, RPC at ws://127.0.0.1:9944. Ctrl-C ends it."
 	$(built)/holdfast-node --dev
 
+testnet: build ## four validators, each with a signer daemon of its own; ARGS='--help' lists what can be chosen
+	scripts/cargo build --release --workspace --bins
+	@$(built)/holdfast-testnet --dir $(built:release=testnet) $(ARGS)
+
 build: setup ## the node and the daemon, into $CARGO_TARGET_DIR or target/release
 	@[ -e $(built)/holdfast-node ] || echo "The first build takes 20 to 30 minutes on two cores."
-	scripts/cargo build --release --workspace --bins
+	scripts/cargo build --release --workspace --bin holdfast-node --bin holdfast-host
 
 test: ## every check: format, licences, lint, documentation, tests (what CI runs)
 	@scripts/test
+
+soak: ## KILLS=1000 random kills of a validator's daemon and node; SEED=… repeats a run
+	@scripts/setup test
+	HOLDFAST_KILLS=$(or $(KILLS),1000) $(if $(SEED),HOLDFAST_SEED=$(SEED)) scripts/cargo nextest run --release --workspace \
+		--profile soak --no-capture -E 'package(holdfast-e2e) & test(/^soak::/)'
 
 lint: ## Clippy and rustdoc, warnings denied, over the workspace's own crates
 	@scripts/setup test
@@ -35,6 +44,9 @@ doc: lint ## the same; the documentation is in target/doc
 
 bench: setup ## the benchmarks of docs/benchmarks.md
 	scripts/cargo bench --profile release --workspace --bench '*'
+
+fuzz: ## every fuzz target for SECONDS=60 each; executions and coverage at the end (fuzz/README.md)
+	@scripts/fuzz $(or $(SECONDS),60)
 
 licences: ## the licences of everything that ships
 	scripts/check-licences
