@@ -2,30 +2,36 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{ensure, Context, Result};
+
 /// The node, as the workspace builds it.
-pub fn node() -> PathBuf {
+pub fn node() -> Result<PathBuf> {
     binary("holdfast-node")
 }
 
 /// The signer daemon, as the workspace builds it.
-pub fn host() -> PathBuf {
+pub fn host() -> Result<PathBuf> {
     binary("holdfast-host")
 }
 
+/// The network of validators for people, as the workspace builds it.
+pub fn testnet() -> Result<PathBuf> {
+    binary("holdfast-testnet")
+}
+
 /// Cargo puts test programs into `deps`, beside which the workspace's binaries lie.
-fn binary(name: &str) -> PathBuf {
-    let own = std::env::current_exe().expect("a running program has a path");
+fn binary(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("a running program has a path")?;
     let path = own
         .ancestors()
         .skip(1)
         .find(|directory| !directory.ends_with("deps") && !directory.ends_with("examples"))
         .unwrap_or(Path::new("."))
         .join(name);
-    assert!(
+    ensure!(
         path.is_file(),
-        "{} is not there: build it first with `cargo build --release --workspace --bins`, and run the tests with \
-         --release",
+        "{} is not there: build it first with `make build` (tests are built and run with --release)",
         path.display()
     );
-    path
+    Ok(path)
 }

@@ -1,6 +1,10 @@
 //! The signer daemon as a process of its own.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
@@ -17,17 +21,26 @@ pub struct HostProcess {
     process: Process,
 }
 
+/// For how long a daemon's lease lasts without a request from its holder, unless a test says otherwise.
+const LEASE: Duration = Duration::from_secs(10);
+
 impl HostProcess {
     /// Starts a daemon named `name` in `directory`, with the store that an earlier one of that name left there, and
     /// waits until it serves.
     pub async fn start(directory: &Path, name: &str) -> Result<HostProcess> {
+        HostProcess::start_with_lease(directory, name, LEASE).await
+    }
+
+    /// The same, with a lease that ends after `lease` without a request from its holder: 1 to 600 seconds.
+    pub async fn start_with_lease(directory: &Path, name: &str, lease: Duration) -> Result<HostProcess> {
         let configuration = directory.join(format!("{name}.toml"));
         std::fs::write(
             &configuration,
             format!(
-                "socket = {:?}\nstore = {:?}\nhttp = \"127.0.0.1:0\"\n",
+                "socket = {:?}\nstore = {:?}\nhttp = \"127.0.0.1:0\"\nlease_ms = {}\n",
                 socket_of(directory, name),
-                store_of(directory, name)
+                store_of(directory, name),
+                lease.as_millis()
             ),
         )?;
         let process = launch(directory, name)?;
@@ -73,11 +86,22 @@ impl HostProcess {
         self.process.signal(Signal::CONT)
     }
 
+    /// Asks it to end (SIGTERM) and waits until it has.
+    pub async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
+        self.process.signal(Signal::TERM)?;
+        self.process.wait_exit(limit).await
+    }
+
     /// A page of its HTTP server, such as `/health`.
     pub async fn page(&self, path: &str) -> Result<String> {
+        http::get(&self.http_address().await?, path).await
+    }
+
+    /// The address of its HTTP server.
+    pub async fn http_address(&self) -> Result<String> {
         let line = self.process.log().wait_for(READY, SOON).await?;
         let (_, rest) = line.split_once("http=").context("the line names the address")?;
-        http::get(rest.split(' ').next().unwrap_or(rest), path).await
+        Ok(rest.split(' ').next().unwrap_or(rest).to_owned())
     }
 
     async fn wait_ready(&self) -> Result<()> {
@@ -100,5 +124,5 @@ fn store_of(directory: &Path, name: &str) -> PathBuf {
 
 fn launch(directory: &Path, name: &str) -> Result<Process> {
     let configuration = directory.join(format!("{name}.toml")).display().to_string();
-    Process::start(name, &binaries::host(), &["--config".into(), configuration], directory)
+    Process::start(name, &binaries::host()?, &["--config".into(), configuration], directory)
 }

@@ -9,11 +9,18 @@
 //! | [`chain`] | chain specifications with short slots and sessions |
 //! | [`host`] | the signer daemon |
 //! | [`http`] | health and metrics |
+//! | [`network`] | validators, each with a daemon of its own, on a chain of their keys |
 //! | [`node`] | the node |
+//! | [`operator`] | what an operator asks of a daemon |
+//! | [`ports`] | ports that stay a node's own while it is down |
 //! | [`process`] | what both have in common: signals, logs, an end with their test |
-//! | [`rpc`] | what a node says of its chain |
 //! | [`proof`] | who made a seal, who voted |
-//! | [`search`] | secrets in files |
+//! | [`rpc`] | what a node says of its chain |
+//! | [`search`] | secrets in files, equivocations in logs |
+//! | [`session`] | session keys on their way onto the chain |
+//! | [`watch`] | pauses of finality |
+//!
+//! The program `holdfast-testnet` (`make testnet`) shows a [`network`] to people.
 
 #![forbid(unsafe_code)]
 
@@ -21,11 +28,16 @@ pub mod binaries;
 pub mod chain;
 pub mod host;
 pub mod http;
+pub mod network;
 pub mod node;
+pub mod operator;
+pub mod ports;
 pub mod process;
 pub mod proof;
 pub mod rpc;
 pub mod search;
+pub mod session;
+pub mod watch;
 
 use std::{future::Future, time::Duration};
 
@@ -33,9 +45,10 @@ use anyhow::{Context, Result};
 
 pub use chain::Chain;
 pub use host::HostProcess;
+pub use network::Network;
 pub use node::NodeProcess;
 
-/// A slot of every chain that [`Chain`] makes.
+/// A slot of every chain that is not told otherwise.
 pub const SLOT: Duration = Duration::from_millis(chain::SLOT_MILLIS);
 
 /// For what takes a moment: a machine that runs many tests at once may need long for it.

@@ -28,7 +28,19 @@ pub struct NodeProcess {
 pub struct Setup {
     name: String,
     directory: PathBuf,
+    ports: Ports,
     arguments: Vec<String>,
+}
+
+/// Where a node listens on the loopback address; 0 is any free port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// For other nodes.
+    pub p2p: u16,
+    /// For RPC.
+    pub rpc: u16,
+    /// For metrics.
+    pub prometheus: u16,
 }
 
 impl Setup {
@@ -40,7 +52,7 @@ impl Setup {
     /// A node that is told nothing of chain, data or signer: the caller says `--dev`, or what it wants refused.
     /// Temporary directories that it makes lie in `directory`.
     pub fn bare(directory: &Path, name: &str) -> Setup {
-        Setup { name: name.to_owned(), directory: directory.to_owned(), arguments: Vec::new() }
+        Setup { name: name.to_owned(), directory: directory.to_owned(), ports: Ports::default(), arguments: Vec::new() }
     }
 
     /// With further arguments.
@@ -54,9 +66,19 @@ impl Setup {
         self.with(&["--base-path", &base_path.display().to_string()])
     }
 
+    /// Listening on these ports, after every restart too.
+    pub fn listening_on(self, ports: Ports) -> Setup {
+        Setup { ports, ..self }
+    }
+
     /// Starts it, and waits until its RPC serves.
     pub async fn start(self) -> Result<NodeProcess> {
         let process = self.launch()?;
+        self.started(process).await
+    }
+
+    /// Waits until the RPC of a node that was launched from this serves.
+    pub async fn started(self, process: Process) -> Result<NodeProcess> {
         let rpc = connect(&process).await?;
         Ok(NodeProcess { setup: self, process, rpc })
     }
@@ -64,17 +86,20 @@ impl Setup {
     /// Starts it without waiting for anything: for command lines that it refuses.
     pub fn launch(&self) -> Result<Process> {
         let mut arguments = self.arguments.clone();
-        // Every port is a free one, and no other test's node on this machine is found.
-        let common = "--rpc-port 0 --prometheus-port 0 --listen-addr /ip4/127.0.0.1/tcp/0 --no-mdns --no-telemetry \
-                      --unsafe-force-node-key-generation";
+        let Ports { p2p, rpc, prometheus } = self.ports;
+        // No other test's node on this machine is found.
+        let common = format!(
+            "--rpc-port {rpc} --prometheus-port {prometheus} --listen-addr /ip4/127.0.0.1/tcp/{p2p} --no-mdns \
+             --no-telemetry --unsafe-force-node-key-generation"
+        );
         arguments.extend(common.split(' ').map(Into::into));
-        Process::start(&self.name, &binaries::node(), &arguments, &self.directory)
+        Process::start(&self.name, &binaries::node()?, &arguments, &self.directory)
     }
 }
 
 /// Runs a subcommand of the node to its end.
 pub fn subcommand(arguments: &[&str]) -> Result<Output> {
-    Ok(Command::new(binaries::node()).args(arguments).output()?)
+    Ok(Command::new(binaries::node()?).args(arguments).output()?)
 }
 
 impl NodeProcess {
@@ -99,11 +124,28 @@ impl NodeProcess {
         addresses.into_iter().find(|a| a.contains("/ip4/127.0.0.1/tcp/")).context("it listens on the loopback address")
     }
 
-    /// Its metrics, in Prometheus' text format.
-    pub async fn metrics(&self) -> Result<String> {
+    /// The address of its RPC.
+    pub async fn rpc_address(&self) -> Result<String> {
+        rpc_address(&self.process).await
+    }
+
+    /// The address of its metrics.
+    pub async fn metrics_address(&self) -> Result<String> {
         let line = self.process.log().wait_for("Prometheus exporter started at ", SOON).await?;
         let (_, address) = line.split_once(" started at ").context("the line names the address")?;
-        http::get(address.trim(), "/metrics").await
+        Ok(address.trim().to_owned())
+    }
+
+    /// Its metrics, in Prometheus' text format.
+    pub async fn metrics(&self) -> Result<String> {
+        http::get(&self.metrics_address().await?, "/metrics").await
+    }
+
+    /// How many signatures its signer has given it for keys of this type, since the node started.
+    pub async fn signatures(&self, key_type: &str) -> Result<u64> {
+        let label = format!("key_type=\"{key_type}\"");
+        let page = self.metrics().await?;
+        Ok(http::metric(&page, &["holdfast_signatures_total", &label, "result=\"ok\""]).unwrap_or(0.0) as u64)
     }
 
     /// Asks it to end (SIGINT) and waits until it has.
@@ -117,6 +159,16 @@ impl NodeProcess {
         self.process.kill()
     }
 
+    /// Makes it stand still (SIGSTOP): its sockets stay open, and nothing answers.
+    pub fn stop(&self) -> Result<()> {
+        self.process.signal(Signal::STOP)
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn cont(&self) -> Result<()> {
+        self.process.signal(Signal::CONT)
+    }
+
     /// Starts it again as it was started before, after killing it if it still runs.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.kill()?;
@@ -127,10 +179,11 @@ impl NodeProcess {
 }
 
 async fn connect(process: &Process) -> Result<Rpc> {
+    Rpc::connect(&format!("ws://{}", rpc_address(process).await?)).await
+}
+
+async fn rpc_address(process: &Process) -> Result<String> {
     let line = process.log().wait_for("Running JSON-RPC server: addr=", SOON).await?;
-    let address = line
-        .split_once("addr=")
-        .and_then(|(_, rest)| rest.split([',', ' ']).next())
-        .context("the line names an address")?;
-    Rpc::connect(&format!("ws://{address}")).await
+    let address = line.split_once("addr=").and_then(|(_, rest)| rest.split([',', ' ']).next());
+    Ok(address.context("the line names an address")?.to_owned())
 }

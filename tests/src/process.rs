@@ -1,7 +1,9 @@
 //! Processes that never outlive their test, and what they print.
 
 use std::{
+    collections::VecDeque,
     io::{self, BufRead, BufReader, PipeReader, Write},
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{mpsc, Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -16,12 +18,17 @@ use crate::within;
 
 /// How many of the last lines a process leaves behind for whoever reads a failed test.
 const TAIL: usize = 60;
+/// How many lines are kept in memory: more than a test's process prints, and a bound for a network that runs for days.
+const KEPT: usize = 50_000;
 
-/// A child process whose output is kept. It is killed when this is dropped, and by the kernel when the test dies.
+/// A child process whose output is kept. It is killed when this is dropped, and by the kernel when this process dies.
+/// Signals from a terminal do not reach it: who started it decides in what order things end.
 pub struct Process {
     name: String,
     child: Child,
     log: Log,
+    /// It has ended with success, and nobody needs to read what it said.
+    succeeded: bool,
 }
 
 impl Process {
@@ -39,13 +46,19 @@ impl Process {
             .args(arguments)
             .env("TMPDIR", directory)
             .env("NO_COLOR", "1")
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer);
         let child = spawn_from_lasting_thread(command)
             .with_context(|| format!("cannot start {} through setpriv", program.display()))?;
         let log = Log::read(reader, &directory.join(format!("{name}.log")))?;
-        Ok(Process { name: name.to_owned(), child, log })
+        Ok(Process { name: name.to_owned(), child, log, succeeded: false })
+    }
+
+    /// What it was called at its start.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Its process id.
@@ -83,7 +96,9 @@ impl Process {
     pub async fn wait_exit(&mut self, limit: Duration) -> Result<ExitStatus> {
         within(limit, format!("the end of {}", self.name), self.log.closed()).await?;
         // The last of its streams is closed, so it is ending.
-        Ok(self.child.wait()?)
+        let status = self.child.wait()?;
+        self.succeeded = status.success();
+        Ok(status)
     }
 }
 
@@ -91,6 +106,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         // A process that has ended already is no failure here.
         let _ = self.kill();
+        if self.succeeded {
+            return;
+        }
         let lines = self.log.lines();
         let tail = &lines[lines.len().saturating_sub(TAIL)..];
         // Test runners show this for a failed test only.
@@ -101,9 +119,16 @@ impl Drop for Process {
 /// What a process prints, line by line, as it comes.
 #[derive(Clone)]
 pub struct Log {
-    lines: Arc<Mutex<Vec<String>>>,
+    lines: Arc<Mutex<Lines>>,
     /// Number of lines; its sender is dropped when the process has closed its streams.
     count: watch::Receiver<usize>,
+}
+
+#[derive(Default)]
+struct Lines {
+    /// How many were there before the first that is kept.
+    forgotten: usize,
+    kept: VecDeque<String>,
 }
 
 impl Log {
@@ -126,9 +151,9 @@ impl Log {
         Ok(log)
     }
 
-    /// All lines so far.
+    /// All lines so far; the last 50,000 if there are more.
     pub fn lines(&self) -> Vec<String> {
-        locked(&self.lines).clone()
+        locked(&self.lines).kept.iter().cloned().collect()
     }
 
     /// All lines so far, as one text.
@@ -138,25 +163,32 @@ impl Log {
 
     /// The first line that contains `text`, when it comes. An error if the process ends without it.
     pub async fn wait_for(&self, text: &str, limit: Duration) -> Result<String> {
-        within(limit, format!("a line with `{text}`"), self.find(text)).await?
+        self.wait_for_line(&format!("a line with `{text}`"), limit, |line| line.contains(text)).await
     }
 
-    async fn find(&self, text: &str) -> Result<String> {
+    /// The first line that fulfils `condition`, when it comes. An error if the process ends without it.
+    pub async fn wait_for_line(&self, what: &str, limit: Duration, condition: impl Fn(&str) -> bool) -> Result<String> {
+        within(limit, what, self.find(condition)).await?.with_context(|| format!("it ended without {what}"))
+    }
+
+    /// Nothing if the process ends before.
+    async fn find(&self, condition: impl Fn(&str) -> bool) -> Option<String> {
         let mut count = self.count.clone();
-        let mut seen = 0;
+        let mut seen = 0_usize;
         loop {
             // Read before the lines are: a line that comes in between is seen, or changes it again.
             let ended = count.has_changed().is_err();
             count.mark_unchanged();
             {
                 let lines = locked(&self.lines);
-                if let Some(line) = lines[seen..].iter().find(|line| line.contains(text)) {
-                    return Ok(line.clone());
+                let mut unseen = lines.kept.iter().skip(seen.saturating_sub(lines.forgotten));
+                if let Some(line) = unseen.find(|line| condition(line)) {
+                    return Some(line.clone());
                 }
-                seen = lines.len();
+                seen = lines.forgotten + lines.kept.len();
             }
             if ended {
-                bail!("it ended without a line with `{text}`");
+                return None;
             }
             // An error here says that the streams are closed; the last lines are looked at once more.
             let _ = count.changed().await;
@@ -169,7 +201,17 @@ impl Log {
     }
 }
 
-fn locked(lines: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+impl Lines {
+    fn push(&mut self, line: String) {
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+            self.forgotten += 1;
+        }
+        self.kept.push_back(line);
+    }
+}
+
+fn locked(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

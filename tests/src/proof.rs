@@ -56,6 +56,32 @@ pub async fn authors_until(rpc: &Rpc, last: u32) -> Result<Vec<sr25519::Public>>
     Ok(authors)
 }
 
+/// The slots after `slot` in which the best chain has a block, the last one first, and who sealed it, verified.
+pub async fn seals_after(rpc: &Rpc, slot: u64) -> Result<Vec<(u64, sr25519::Public)>> {
+    let mut seals = Vec::new();
+    let mut header = rpc.best().await?;
+    while header.number > 0 && slot_of(&header)? > slot {
+        seals.push((slot_of(&header)?, author_of(rpc, &header).await?));
+        header = rpc.header(header.parent_hash).await?;
+    }
+    Ok(seals)
+}
+
+/// Verifies the seals of blocks 1 to `last` of the best chain, and the votes of every kept justification among them.
+/// Says how many justifications there were.
+pub async fn verify_until(rpc: &Rpc, last: u32) -> Result<u32> {
+    let mut justifications = 0;
+    for number in 1..=last {
+        let header = rpc.header_at(number).await?;
+        author_of(rpc, &header).await?;
+        if changes_voters(&header) {
+            voters_of(rpc, header.hash()).await?;
+            justifications += 1;
+        }
+    }
+    Ok(justifications)
+}
+
 /// Whether a header hands finality over to other voters: such a block is finalised with a justification that is kept.
 pub fn changes_voters(header: &Header) -> bool {
     header.digest.logs().iter().any(|item| match item {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sp_core::{ed25519, sr25519, H256};
 use sp_runtime::{generic, traits::BlakeTwo256};
-use subxt::rpcs::client::{RpcClient, RpcParams};
+use subxt::rpcs::client::{RpcClient, RpcParams, RpcSubscription};
 
 use crate::{within, SOON};
 
@@ -68,6 +68,15 @@ impl Rpc {
         self.header(hash.with_context(|| format!("there is no block {number}"))?).await
     }
 
+    /// The last head, and each that comes.
+    pub async fn heads(&self, heads: Heads) -> Result<RpcSubscription<Header>> {
+        let (subscribe, unsubscribe) = match heads {
+            Heads::Best => ("chain_subscribeNewHeads", "chain_unsubscribeNewHeads"),
+            Heads::Finalised => ("chain_subscribeFinalizedHeads", "chain_unsubscribeFinalizedHeads"),
+        };
+        Ok(self.0.subscribe(subscribe, RpcParams::new(), unsubscribe).await?)
+    }
+
     /// Awaits a head that fulfils `condition`. Heads that are passed over by a faster one are not shown.
     pub async fn wait_head(
         &self,
@@ -76,13 +85,9 @@ impl Rpc {
         what: &str,
         mut condition: impl FnMut(&Header) -> bool,
     ) -> Result<Header> {
-        let (subscribe, unsubscribe) = match heads {
-            Heads::Best => ("chain_subscribeNewHeads", "chain_unsubscribeNewHeads"),
-            Heads::Finalised => ("chain_subscribeFinalizedHeads", "chain_unsubscribeFinalizedHeads"),
-        };
         let mut last = None;
         let following = async {
-            let mut headers = self.0.subscribe::<Header>(subscribe, RpcParams::new(), unsubscribe).await?;
+            let mut headers = self.heads(heads).await?;
             while let Some(header) = headers.next().await {
                 let header = header?;
                 if condition(&header) {
@@ -125,18 +130,28 @@ impl Rpc {
         Ok(weighted.into_iter().map(|(voter, _)| voter).collect())
     }
 
-    /// Awaits the signer's coming (`true`) or going (`false`) in the node's eyes. No event tells of it, so this asks.
+    /// Awaits the signer's coming (`true`) or going (`false`) in the node's eyes.
     pub async fn wait_connected(&self, connected: bool, limit: Duration) -> Result<()> {
+        self.wait_tee_status("connected", connected.into(), limit).await
+    }
+
+    /// Awaits the node's being `active` or on `standby` at its signer.
+    pub async fn wait_role(&self, role: &str, limit: Duration) -> Result<()> {
+        self.wait_tee_status("role", role.into(), limit).await
+    }
+
+    /// No event tells of it, so this asks.
+    async fn wait_tee_status(&self, field: &str, value: Value, limit: Duration) -> Result<()> {
         let asking = async {
             let mut pause = tokio::time::interval(Duration::from_millis(100));
             loop {
                 pause.tick().await;
-                if self.tee_status().await?["connected"] == connected {
+                if self.tee_status().await?[field] == value {
                     return anyhow::Ok(());
                 }
             }
         };
-        within(limit, format!("tee_status with connected = {connected}"), asking).await?
+        within(limit, format!("tee_status with {field} = {value}"), asking).await?
     }
 
     /// What the node says of its signer.

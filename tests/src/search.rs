@@ -1,6 +1,7 @@
-//! Looks for secrets in files.
+//! Looks for what must not be in files: secrets, and news of equivocation.
 
 use std::{
+    collections::BTreeSet,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
@@ -24,9 +25,14 @@ pub fn files(directory: &Path) -> Result<Vec<PathBuf>> {
 
 /// The files under `directory` whose content holds `secret`, as it is or in hex.
 pub fn files_with(directory: &Path, secret: &[u8]) -> Result<Vec<PathBuf>> {
-    ensure!(secret.len() >= 16, "so few bytes stand anywhere");
-    let hex = hex::encode(secret);
-    let mut found = Vec::new();
+    Ok(files_with_each(directory, &[secret])?.remove(0))
+}
+
+/// The same for each of several secrets: files are read once.
+pub fn files_with_each(directory: &Path, secrets: &[&[u8]]) -> Result<Vec<Vec<PathBuf>>> {
+    ensure!(secrets.iter().all(|secret| secret.len() >= 16), "so few bytes stand anywhere");
+    let needles = Needles::new(secrets);
+    let mut found = vec![Vec::new(); secrets.len()];
     for file in files(directory)? {
         let content = match std::fs::read(&file) {
             Ok(content) => content,
@@ -34,17 +40,22 @@ pub fn files_with(directory: &Path, secret: &[u8]) -> Result<Vec<PathBuf>> {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(error).with_context(|| file.display().to_string()),
         };
-        if holds(&content, secret) || holds(&content.to_ascii_lowercase(), hex.as_bytes()) {
-            found.push(file);
+        for secret in needles.within(&content) {
+            found[secret].push(file.clone());
         }
     }
     Ok(found)
 }
 
-/// The same, without those under `store`, where one must be: a search that finds nothing there would prove nothing.
+/// As [`files_with`], without those under `store`, where one must be: a search that finds nothing there would prove
+/// nothing.
 pub fn files_outside(directory: &Path, store: &Path, secret: &[u8]) -> Result<Vec<PathBuf>> {
-    let (inside, outside): (Vec<_>, Vec<_>) =
-        files_with(directory, secret)?.into_iter().partition(|file| file.starts_with(store));
+    outside(store, files_with(directory, secret)?)
+}
+
+/// Of the files with a secret those that are not under `store`, where one must be.
+pub fn outside(store: &Path, files: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+    let (inside, outside): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.starts_with(store));
     ensure!(!inside.is_empty(), "the secret is not in {}", store.display());
     Ok(outside)
 }
@@ -53,6 +64,27 @@ pub fn files_outside(directory: &Path, store: &Path, secret: &[u8]) -> Result<Ve
 pub fn key_files(directory: &Path, key_type: &str, public: &[u8]) -> Result<Vec<PathBuf>> {
     let name = format!("{}{}", hex::encode(key_type), hex::encode(public));
     Ok(files(directory)?.into_iter().filter(|file| file.to_string_lossy().contains(&name)).collect())
+}
+
+/// The lines that tell of an equivocation, in all logs under `directory`: those of processes that are gone too.
+///
+/// | who says so | line |
+/// |---|---|
+/// | sc-consensus-aura, `import_queue.rs` | `Slot author is equivocating at slot …` |
+/// | sc-consensus-grandpa, `environment.rs` | `Detected prevote equivocation in the finality worker: …` |
+/// | | `Detected precommit equivocation in the finality worker: …` |
+/// | | `Error reporting prevote equivocation: …`, also of the node's own vote |
+///
+/// No other line of a node has the word.
+pub fn equivocations(directory: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for file in files(directory)?.into_iter().filter(|file| file.extension().is_some_and(|kind| kind == "log")) {
+        let text = std::fs::read(&file).with_context(|| file.display().to_string())?;
+        let text = String::from_utf8_lossy(&text);
+        let lines = text.lines().filter(|line| line.to_ascii_lowercase().contains("equivocat"));
+        found.extend(lines.map(|line| format!("{}: {line}", file.display())));
+    }
+    Ok(found)
 }
 
 /// The sr25519 secret in a TEE's store that belongs to `public`, whatever the shape of the store's files.
@@ -81,6 +113,93 @@ fn secret_of<P: Pair>(store: &Path, public: &P::Public, lengths: &[usize]) -> Re
     bail!("{} holds no secret of 0x{}", store.display(), hex::encode(public))
 }
 
-fn holds(content: &[u8], part: &[u8]) -> bool {
-    content.windows(part.len()).any(|window| window == part)
+/// Secrets, each as it is and in hex, by their first byte: databases are large, and few of their bytes begin one.
+struct Needles {
+    by_first: Vec<Vec<Needle>>,
+}
+
+struct Needle {
+    secret: usize,
+    bytes: Vec<u8>,
+    /// In either case.
+    hex: bool,
+}
+
+impl Needles {
+    fn new(secrets: &[&[u8]]) -> Needles {
+        let mut by_first: Vec<Vec<Needle>> = (0..=u8::MAX).map(|_| Vec::new()).collect();
+        for (secret, bytes) in secrets.iter().enumerate() {
+            by_first[usize::from(bytes[0])].push(Needle { secret, bytes: bytes.to_vec(), hex: false });
+            let hex = hex::encode(bytes).into_bytes();
+            for first in BTreeSet::from([hex[0], hex[0].to_ascii_uppercase()]) {
+                by_first[usize::from(first)].push(Needle { secret, bytes: hex.clone(), hex: true });
+            }
+        }
+        Needles { by_first }
+    }
+
+    /// Which of the secrets are there.
+    fn within(&self, content: &[u8]) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        for (start, first) in content.iter().enumerate() {
+            for needle in &self.by_first[usize::from(*first)] {
+                let same = |there: &[u8]| match needle.hex {
+                    true => there.eq_ignore_ascii_case(&needle.bytes),
+                    false => there == needle.bytes,
+                };
+                if content[start..].get(..needle.bytes.len()).is_some_and(same) {
+                    found.insert(needle.secret);
+                }
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_wherever_it_stands_as_it_is_and_in_hex_of_either_case() {
+        let byte =
+            |number: u8, place: u8| place.wrapping_mul(7).wrapping_add(number.wrapping_mul(100)).wrapping_add(0xa1);
+        let secrets: Vec<Vec<u8>> = (0..3).map(|number| (0..32).map(|place| byte(number, place)).collect()).collect();
+        let needles = Needles::new(&secrets.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        for (number, secret) in secrets.iter().enumerate() {
+            for form in [secret.clone(), hex::encode(secret).into_bytes(), hex::encode_upper(secret).into_bytes()] {
+                for (before, after) in [(0, 0), (1000, 0), (0, 1000), (63, 1)] {
+                    let content = [vec![form[0]; before], form.clone(), vec![form[0]; after]].concat();
+                    assert_eq!(needles.within(&content), BTreeSet::from([number]));
+                    let cut = &content[..before + form.len() - 1];
+                    assert!(needles.within(cut).is_empty());
+                }
+            }
+        }
+        assert_eq!(needles.within(&secrets.concat()), BTreeSet::from([0, 1, 2]));
+    }
+
+    #[test]
+    fn every_line_that_tells_of_an_equivocation_is_found_in_whatever_log_it_stands() -> Result<()> {
+        let directory = crate::directory()?;
+        let below = directory.path().join("alice");
+        std::fs::create_dir(&below)?;
+        let told = [
+            "2026-11-20 12:00:00 Slot author is equivocating at slot Slot(7) with headers 0x1b…4c and 0x99…00",
+            "2026-11-20 12:00:01 Detected prevote equivocation in the finality worker: Equivocation { .. }",
+            "2026-11-20 12:00:02 Detected precommit equivocation in the finality worker: Equivocation { .. }",
+            "2026-11-20 12:00:03 Error reporting prevote equivocation: Safety(Refraining from sending it)",
+        ];
+        let others = "2026-11-20 12:00:00 Prepared block for proposing at 7\n2026-11-20 12:00:00 Imported #7\n";
+        std::fs::write(directory.path().join("node.log"), others)?;
+        assert!(equivocations(directory.path())?.is_empty());
+        for (count, line) in told.iter().enumerate() {
+            let log = below.join(format!("{count}.log"));
+            std::fs::write(&log, format!("{others}{line}\n{others}"))?;
+            let found = equivocations(directory.path())?;
+            assert_eq!(found.len(), count + 1, "{found:?}");
+            assert!(found.contains(&format!("{}: {line}", log.display())), "{found:?}");
+        }
+        Ok(())
+    }
 }

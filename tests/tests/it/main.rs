@@ -3,8 +3,12 @@
 mod development;
 mod following;
 mod metrics;
+mod network;
 mod outage;
 mod process;
 mod refusal;
 mod restart;
 mod rotation;
+mod soak;
+mod standby;
+mod testnet;

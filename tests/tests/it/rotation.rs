@@ -1,28 +1,17 @@
 //! Session keys that the trusted application generated take over the chain.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::Result;
 use holdfast_e2e::{
-    chain::{ed25519_of, Kind, SESSION_BLOCKS},
+    chain::{ed25519_of, Kind, SessionKeys, SESSION_BLOCKS},
     directory,
     node::Setup,
     proof,
     rpc::{Header, Heads, Rpc},
-    search, within, Chain, HostProcess, SLOT, SOON,
+    search,
+    session::{rotate, set_keys},
+    Chain, HostProcess, SLOT, SOON,
 };
-use serde_json::json;
-use sp_core::{ed25519, sr25519, Pair};
-use subxt::{
-    dynamic::{tx, Value},
-    OnlineClient, PolkadotConfig,
-};
-use subxt_signer::sr25519::dev;
-
-/// Session keys and the proof that their maker holds them.
-struct Fresh {
-    aura: sr25519::Public,
-    grandpa: ed25519::Public,
-    proof: Vec<u8>,
-}
+use sp_core::Pair;
 
 // Rule 1.
 #[tokio::test]
@@ -37,13 +26,15 @@ async fn after_a_rotation_seals_and_votes_are_made_by_keys_that_the_trusted_appl
 
     let first = rotate(rpc).await?;
     set_keys(rpc, &first).await?;
+    let first = first.keys;
     let first_change = change_to(rpc, &first).await?;
     // This change is the last thing that the keys from genesis vote on.
     assert_eq!(proof::voters_of(rpc, first_change.hash()).await?, [ed25519_of("Alice").public()]);
 
     let second = rotate(rpc).await?;
-    assert_ne!((first.aura, first.grandpa), (second.aura, second.grandpa));
+    assert_ne!(first, second.keys);
     set_keys(rpc, &second).await?;
+    let second = second.keys;
     let second_change = change_to(rpc, &second).await?;
 
     for number in first_change.number + 1..=second_change.number {
@@ -76,61 +67,17 @@ async fn the_search_for_key_files_finds_those_of_a_node_that_keeps_its_keys_in_f
     let directory = directory()?;
     let chain = Chain::new(directory.path(), Kind::Local, &["Alice"])?;
     let node = Setup::new(directory.path(), "node", &chain).with(&["--alice", "--keystore", "local"]).start().await?;
-    let keys = rotate(node.rpc()).await?;
+    let keys = rotate(node.rpc()).await?.keys;
     assert_eq!(search::key_files(directory.path(), "aura", &keys.aura.0)?.len(), 1);
     assert_eq!(search::key_files(directory.path(), "gran", &keys.grandpa.0)?.len(), 1);
     Ok(())
 }
 
-/// Lets the node's signer make session keys for Alice.
-async fn rotate(rpc: &Rpc) -> Result<Fresh> {
-    #[derive(serde::Deserialize)]
-    struct Generated {
-        keys: String,
-        proof: String,
-    }
-    let owner = format!("0x{}", hex::encode(dev::alice().public_key().0));
-    let generated: Generated = rpc.call("author_rotateKeysWithOwner", &[json!(owner)]).await?;
-    let keys = bytes(&generated.keys)?;
-    ensure!(keys.len() == 64, "session keys are an sr25519 and an ed25519 key, not {} bytes", keys.len());
-    let (aura, grandpa) = keys.split_at(32);
-    Ok(Fresh {
-        aura: sr25519::Public::try_from(aura).ok().context("32 bytes")?,
-        grandpa: ed25519::Public::try_from(grandpa).ok().context("32 bytes")?,
-        proof: bytes(&generated.proof)?,
-    })
-}
-
-/// Submits `session.setKeys` as Alice, from outside the node.
-async fn set_keys(rpc: &Rpc, keys: &Fresh) -> Result<()> {
-    let session_keys = Value::named_composite([
-        ("aura", Value::from_bytes(keys.aura.0)),
-        ("grandpa", Value::from_bytes(keys.grandpa.0)),
-    ]);
-    let call = tx("Session", "set_keys", (session_keys, Value::from_bytes(&keys.proof)));
-    let submission = async {
-        let client = OnlineClient::<PolkadotConfig>::from_rpc_client(rpc.client()).await?;
-        client
-            .tx()
-            .await?
-            .sign_and_submit_then_watch_default(&call, &dev::alice())
-            .await?
-            .wait_for_finalized_success()
-            .await?;
-        anyhow::Ok(())
-    };
-    within(SOON, "session.setKeys in a finalised block", submission).await?
-}
-
 /// The finalised block whose session is the first with these keys: the next change of voters there is.
-async fn change_to(rpc: &Rpc, keys: &Fresh) -> Result<Header> {
+async fn change_to(rpc: &Rpc, keys: &SessionKeys) -> Result<Header> {
     let limit = SLOT * 2 * SESSION_BLOCKS + SOON;
     // Voters finalise the end of their own term before anything after it, so this block is never passed over.
     let change = rpc.wait_head(Heads::Finalised, limit, "a change of voters", proof::changes_voters).await?;
     assert_eq!(rpc.grandpa_authorities(change.hash()).await?, [keys.grandpa]);
     Ok(change)
-}
-
-fn bytes(hexadecimal: &str) -> Result<Vec<u8>> {
-    Ok(hex::decode(hexadecimal.trim_start_matches("0x"))?)
 }
