@@ -57,6 +57,12 @@ pub(crate) struct Options {
     /// After so many milliseconds without a request from the node that may sign, another one may take its place.
     #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(MIN_LEASE_MS..=MAX_LEASE_MS), global = true)]
     lease_ms: Option<u64>,
+    /// File that tells a daemon after a restart which node may sign; by default the store's name and `.lease`.
+    #[arg(long, value_name = "FILE", global = true)]
+    lease_file: Option<PathBuf>,
+    /// Forget which node was the last to sign: only when that node is gone for good.
+    #[arg(long)]
+    forget_holder: bool,
     /// What is logged: a level, or directives such as `info,holdfast_host=debug`.
     #[arg(long, value_name = "FILTER", global = true)]
     log: Option<LogFilter>,
@@ -77,6 +83,9 @@ impl Options {
             http: self.http.unwrap_or(file.http),
             genesis: self.genesis.or(file.genesis),
             lease_ms: self.lease_ms.unwrap_or(file.lease_ms),
+            lease_file: self.lease_file.or(file.lease_file),
+            remembers: file.remembers,
+            forget_holder: self.forget_holder,
             log: self.log.unwrap_or(file.log),
             limits: file.limits,
         })

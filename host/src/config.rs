@@ -44,6 +44,14 @@ pub struct Config {
     /// Milliseconds without a request after which the lease on the keys ends.
     #[serde(deserialize_with = "within::<_, MIN_LEASE_MS, MAX_LEASE_MS>")]
     pub lease_ms: u64,
+    /// The file that tells a daemon after a restart who held the lease; `None` is the store's name and `.lease`.
+    pub lease_file: Option<PathBuf>,
+    /// Whether there is such a file at all.
+    #[serde(skip)]
+    pub remembers: bool,
+    /// Whether it is removed at the start.
+    #[serde(skip)]
+    pub forget_holder: bool,
     /// What is logged.
     pub log: LogFilter,
     /// Bounds.
@@ -149,9 +157,21 @@ pub enum ValueError {
 }
 
 impl Config {
-    /// For use inside another process: one Unix socket, no TCP, no HTTP, and the shortest lease, since one node uses it.
+    /// For use inside another process: one Unix socket, no TCP, no HTTP; the shortest lease and no memory of its holder,
+    /// since one node uses it.
     pub fn embedded(socket: PathBuf) -> Config {
-        Config { socket, http: Http(None), lease_ms: MIN_LEASE_MS, ..Config::default() }
+        Config { socket, http: Http(None), lease_ms: MIN_LEASE_MS, remembers: false, ..Config::default() }
+    }
+
+    /// Where the holder of the lease is remembered.
+    pub fn lease_path(&self) -> Option<PathBuf> {
+        let beside_the_store = || {
+            // Without a slash at its end, which would put the file into the store.
+            let mut path = self.store.components().collect::<PathBuf>().into_os_string();
+            path.push(".lease");
+            path.into()
+        };
+        self.remembers.then(|| self.lease_file.clone().unwrap_or_else(beside_the_store))
     }
 
     /// Reads a configuration file.
@@ -171,6 +191,9 @@ impl Default for Config {
             http: Http(Some(SocketAddr::from(([127, 0, 0, 1], 9616)))),
             genesis: None,
             lease_ms: 10_000,
+            lease_file: None,
+            remembers: true,
+            forget_holder: false,
             log: LogFilter("info".into()),
             limits: Limits::default(),
         }

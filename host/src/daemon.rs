@@ -13,10 +13,11 @@ use holdfast_protocol::message::{Call, Reply};
 use crate::{
     config::Config,
     front::{Front, ListenError},
+    holder::HolderError,
     http::{self, Http},
     link::Link,
     metrics::Metrics,
-    worker::{self, Signer, Worker},
+    worker::{self, Lessor, Signer, Worker},
 };
 
 /// How long a stop waits for connections to close once all is answered.
@@ -50,6 +51,9 @@ pub enum StartError {
         /// Why.
         cause: io::Error,
     },
+    /// Nobody knows which node may sign.
+    #[error(transparent)]
+    Holder(#[from] HolderError),
     /// The trusted application would have no thread.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -62,8 +66,8 @@ impl Daemon {
         let metrics = Arc::new(Metrics::new());
         let name = link.name();
         let capacity = usize::try_from(config.limits.queue).unwrap_or(usize::MAX);
-        let lease = Duration::from_millis(config.lease_ms);
-        let (signer, worker) = worker::start(link, capacity, lease, metrics.clone()).map_err(StartError::Thread)?;
+        let lessor = Lessor::open(config)?;
+        let (signer, worker) = worker::start(link, capacity, lessor, metrics.clone()).map_err(StartError::Thread)?;
         let front = Front::start(config, signer.clone(), metrics.clone()).await?;
         let health = Duration::from_millis(config.limits.health_ms);
         let http = match config.http.0 {

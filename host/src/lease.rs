@@ -3,16 +3,20 @@
 //!
 //! | state | the holder's process | another process of its node | another node |
 //! |---|---|---|---|
-//! | nobody has held it, reserved | | `Keep` | `Keep` |
-//! | nobody has held it | | any claim | any claim |
+//! | nobody is known to have held it, reserved | | `Keep` | `Keep` |
+//! | nobody is known to have held it | | any claim | any claim |
 //! | held | goes on | – | – |
 //! | ended: connection closed, or silent | goes on | `Take`, `TakeOver` | `TakeOver` |
+//! | ended before the daemon's start, reserved | goes on | `Take` | – |
+//!
+//! `TakeOver` is for a claimant that has seen the lease as it is: one that has not heard of the last vote or seal has
+//! counted from another.
 //!
 //! Nothing here authenticates anybody: what a client says of itself is believed. Two clients that say the same are one.
 
 use std::{
     sync::{
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         Arc,
     },
     time::{Duration, Instant},
@@ -23,6 +27,10 @@ use holdfast_protocol::{
     message::{Call, Context, Failure},
 };
 use holdfast_ta as ta;
+
+/// A remembered holder has at least so long to come back: its client pauses for up to a second between two attempts, and
+/// shakes hands.
+const RETURN: Duration = Duration::from_secs(5);
 
 /// Keys of this type sign for no chain, so any number of nodes may use them.
 const TEST: [u8; 4] = *b"test";
@@ -52,7 +60,12 @@ pub(crate) struct Connection {
     pub(crate) number: u64,
     open: AtomicBool,
     refused: AtomicBool,
+    /// [`Leases::statements`] when its client was last told how the lease stands; none before.
+    seen: AtomicU64,
 }
+
+/// No number of statements.
+const NONE_SEEN: u64 = u64::MAX;
 
 /// Who may make a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +97,8 @@ pub(crate) enum Statement {
 pub(crate) struct Leases {
     lasts: Duration,
     state: State,
+    /// How many votes and seals were signed.
+    statements: u64,
     last_vote: Option<(u64, u64)>,
     last_slot: Option<u64>,
 }
@@ -120,7 +135,7 @@ pub(crate) enum End {
 
 #[derive(Debug)]
 enum State {
-    /// Nobody has held it since the daemon started.
+    /// Nobody is known to have held it.
     New { reserved_until: Instant },
     /// This one holds it, or did last.
     Taken(Holder),
@@ -133,12 +148,19 @@ struct Holder {
     last_seen: Instant,
     /// Its end has been told.
     ended: bool,
+    /// Until then no other node is given it.
+    reserved_until: Instant,
 }
 
 impl Connection {
     /// One that is open.
     pub(crate) fn new(number: u64) -> Connection {
-        Connection { number, open: AtomicBool::new(true), refused: AtomicBool::new(false) }
+        Connection {
+            number,
+            open: AtomicBool::new(true),
+            refused: AtomicBool::new(false),
+            seen: AtomicU64::new(NONE_SEEN),
+        }
     }
 
     /// It is closed.
@@ -157,11 +179,21 @@ impl Connection {
 }
 
 impl Leases {
-    /// A lease that nobody holds, and that ends after so long without a request. For as long from now it is reserved:
-    /// whoever held it before the daemon started may not have come back yet.
+    /// A lease that nobody is known to have held, and that ends after so long without a request. For as long from now
+    /// it is reserved: whoever held it before the daemon started may not have come back yet.
     pub(crate) fn new(lasts: Duration, now: Instant) -> Leases {
         let state = State::New { reserved_until: now + lasts };
-        Leases { lasts, state, last_vote: None, last_slot: None }
+        Leases { lasts, state, statements: 0, last_vote: None, last_slot: None }
+    }
+
+    /// A lease that this process held when the daemon ended.
+    pub(crate) fn remembered(lasts: Duration, holder: Identity, now: Instant) -> Leases {
+        let connection = Connection::new(0);
+        connection.close();
+        let node = Node { identity: holder, connection: Arc::new(connection) };
+        let reserved_until = now + lasts.max(RETURN);
+        let holder = Holder { node, since: now, last_seen: now, ended: true, reserved_until };
+        Leases { state: State::Taken(holder), ..Leases::new(lasts, now) }
     }
 
     /// There were no keys when the daemon started: nobody can have held the lease on them.
@@ -188,25 +220,37 @@ impl Leases {
         None
     }
 
-    /// Judges a claim: gives the lease, or leaves it where it is.
-    pub(crate) fn claim(&mut self, claim: Claim, node: &Node, now: Instant) -> Option<Change> {
+    /// Whether this claim is to be granted, with [`Leases::give`].
+    pub(crate) fn grants(&self, claim: Claim, node: &Node, now: Instant) -> bool {
         // One whose connection is closed could not be told, and would only be in the way.
-        if !node.connection.is_open() {
-            return None;
+        if claim == Claim::Look || !node.connection.is_open() || self.is_held(now) {
+            return false;
         }
-        let (granted, from) = match &self.state {
-            State::New { reserved_until } => (claim == Claim::Keep || *reserved_until <= now, None),
-            State::Taken(holder) if holder.is(node) => (false, None),
+        match &self.state {
+            State::New { reserved_until } => claim == Claim::Keep || *reserved_until <= now,
+            State::Taken(holder) if holder.is(node) => false,
+            State::Taken(holder) if holder.node.identity.node == node.identity.node => claim != Claim::Keep,
             State::Taken(holder) => {
-                let same_node = holder.node.identity.node == node.identity.node;
-                (claim == Claim::TakeOver || claim == Claim::Take && same_node, Some(holder.node.identity))
+                let seen = node.connection.seen.load(Ordering::Relaxed);
+                claim == Claim::TakeOver && holder.reserved_until <= now && seen == self.statements
             }
-        };
-        if claim == Claim::Look || !granted || self.is_held(now) {
-            return None;
         }
-        self.state = State::Taken(Holder { node: node.clone(), since: now, last_seen: now, ended: false });
-        Some(Change::Given { to: node.identity, from })
+    }
+
+    /// Whether another node held it last.
+    pub(crate) fn was_anothers(&self, node: &Node) -> bool {
+        matches!(&self.state, State::Taken(holder) if holder.node.identity.node != node.identity.node)
+    }
+
+    /// Gives the lease to this node.
+    pub(crate) fn give(&mut self, node: &Node, now: Instant) -> Change {
+        let from = match &self.state {
+            State::New { .. } => None,
+            State::Taken(holder) => Some(holder.node.identity),
+        };
+        let (since, last_seen, reserved_until) = (now, now, now);
+        self.state = State::Taken(Holder { node: node.clone(), since, last_seen, ended: false, reserved_until });
+        Change::Given { to: node.identity, from }
     }
 
     /// Whether the lease has ended since it was last asked.
@@ -234,6 +278,9 @@ impl Leases {
 
     /// How the lease stands, as this caller sees it.
     pub(crate) fn seen_by(&self, caller: &Caller, now: Instant) -> Lease {
+        if let Caller::Node(node) = caller {
+            node.connection.seen.store(self.statements, Ordering::Relaxed);
+        }
         let tenure = match (&self.state, caller) {
             (State::Taken(holder), Caller::Node(node)) if holder.is(node) => Tenure::Yours,
             (State::Taken(holder), _) if self.is_held(now) => Tenure::Held {
@@ -241,11 +288,11 @@ impl Leases {
                 since_ms: millis(now.saturating_duration_since(holder.since)),
                 silent_ms: millis(holder.silent(now)),
             },
-            (State::Taken(holder), _) => Tenure::Free { last: Some(holder.node.identity), reserved_ms: 0 },
+            (State::Taken(Holder { node, reserved_until, .. }), _) => {
+                Tenure::Free { last: Some(node.identity), reserved_ms: millis_until(*reserved_until, now) }
+            }
             (State::New { reserved_until }, _) => {
-                // Rounded up: zero says that it is over.
-                let left = reserved_until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000);
-                Tenure::Free { last: None, reserved_ms: u32::try_from(left).unwrap_or(u32::MAX) }
+                Tenure::Free { last: None, reserved_ms: millis_until(*reserved_until, now) }
             }
         };
         let lasts_ms = u32::try_from(self.lasts.as_millis()).unwrap_or(u32::MAX);
@@ -262,6 +309,7 @@ impl Leases {
 
     /// This was signed.
     pub(crate) fn signed(&mut self, statement: Statement) {
+        self.statements += 1;
         match statement {
             Statement::Vote { set_id, round } => self.last_vote = Some((set_id, round)),
             Statement::Seal(slot) => self.last_slot = Some(slot),
@@ -346,6 +394,12 @@ impl Statement {
             _ => None,
         }
     }
+}
+
+/// Rounded up: zero says that it is over.
+fn millis_until(then: Instant, now: Instant) -> u32 {
+    let left = then.saturating_duration_since(now).as_nanos().div_ceil(1_000_000);
+    u32::try_from(left).unwrap_or(u32::MAX)
 }
 
 fn millis(time: Duration) -> u64 {

@@ -16,6 +16,7 @@
 pub mod config;
 mod daemon;
 mod front;
+mod holder;
 mod http;
 mod lease;
 mod link;
@@ -28,6 +29,7 @@ use holdfast_protocol::message;
 pub use config::{Config, ConfigError};
 pub use daemon::{Daemon, StartError};
 pub use front::ListenError;
+pub use holder::HolderError;
 pub use link::{InProcess, Link, LinkError};
 
 /// For the fuzzer: what the worker hands on of the trusted application's answer to a call.

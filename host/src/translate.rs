@@ -115,6 +115,7 @@ pub(crate) fn outcome_name(result: &Result<Reply, Failure>) -> &'static str {
         Err(Failure::Tee(_)) => "tee",
         Err(Failure::Busy) => "busy",
         Err(Failure::Deadline) => "deadline",
+        Err(Failure::Daemon(_)) => "daemon",
     }
 }
 

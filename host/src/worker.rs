@@ -20,7 +20,9 @@ use holdfast_protocol::{
 use tokio::sync::oneshot;
 
 use crate::{
-    lease::{Caller, Change, End, Leases, Right, Statement},
+    config::Config,
+    holder::{HolderError, HolderFile},
+    lease::{Caller, Change, End, Leases, Node, Right, Statement},
     link::{Link, LinkError},
     metrics::Metrics,
     translate::{call_name, outcome_name, Question},
@@ -65,26 +67,58 @@ enum Task {
     Claim(Claim),
 }
 
+/// Gives the lease, and writes down to whom.
+pub(crate) struct Lessor {
+    leases: Leases,
+    file: Option<HolderFile>,
+}
+
 /// What the thread owns.
 struct Desk {
     link: Box<dyn Link>,
     leases: Leases,
+    file: Option<HolderFile>,
     /// The trusted application has said how many keys it holds.
     counted: bool,
     metrics: Arc<Metrics>,
 }
 
-/// Starts the thread that owns `link`, with room for `capacity` questions and a lease that lasts so long.
+impl Lessor {
+    /// Of a lease that lasts so long, and of which nothing is written down.
+    pub(crate) fn new(lasts: Duration) -> Lessor {
+        Lessor { leases: Leases::new(lasts, Instant::now()), file: None }
+    }
+
+    /// As the configuration says. Who held the lease before is read from the file.
+    pub(crate) fn open(config: &Config) -> Result<Lessor, HolderError> {
+        let lasts = Duration::from_millis(config.lease_ms);
+        let Some(file) = config.lease_path().map(|path| HolderFile::at(&path)) else { return Ok(Lessor::new(lasts)) };
+        if config.forget_holder {
+            file.forget()?;
+        }
+        let leases = match file.load()? {
+            None => Leases::new(lasts, Instant::now()),
+            Some(holder) => {
+                tracing::info!(%holder, "the lease is kept for the node that held it last");
+                Leases::remembered(lasts, holder, Instant::now())
+            }
+        };
+        Ok(Lessor { leases, file: Some(file) })
+    }
+}
+
+/// Starts the thread that owns `link`, with room for `capacity` questions.
 pub(crate) fn start(
     link: Box<dyn Link>,
     capacity: usize,
-    lease: Duration,
+    lessor: Lessor,
     metrics: Arc<Metrics>,
 ) -> std::io::Result<(Signer, Worker)> {
     let (sender, jobs) = sync_channel(capacity);
     let signer = Signer { queue: Arc::new(RwLock::new(Some(sender))), metrics: metrics.clone() };
     let (tell_finished, finished) = oneshot::channel();
-    let mut desk = Desk { link, leases: Leases::new(lease, Instant::now()), counted: false, metrics };
+    let Lessor { leases, file } = lessor;
+    let mut desk = Desk { link, leases, file, counted: false, metrics };
     std::thread::Builder::new().name("holdfast-ta".into()).spawn(move || {
         desk.work(&jobs);
         drop(desk);
@@ -249,12 +283,27 @@ impl Desk {
                 result
             }
             (Task::Claim(claim), Caller::Node(node)) => {
-                let change = self.leases.claim(*claim, node, now);
-                self.report(change);
+                if self.leases.grants(*claim, node, now) {
+                    self.write_down(node)?;
+                    let change = self.leases.give(node, now);
+                    self.report(Some(change));
+                }
                 Ok(Reply::Lease(self.leases.seen_by(caller, now)))
             }
             (Task::Claim(_), Caller::Operator) => Ok(Reply::Lease(self.leases.seen_by(caller, now))),
         }
+    }
+
+    /// Before the lease is given. Another node than the one that is written down gets it only once that is done; where
+    /// it is the same, or nobody's name is there, a daemon that cannot write is of no danger.
+    fn write_down(&self, node: &Node) -> Result<(), Failure> {
+        let Some(Err(error)) = self.file.as_ref().map(|file| file.save(&node.identity)) else { return Ok(()) };
+        if self.leases.was_anothers(node) {
+            tracing::error!(node = %node.identity, "the lease is not given: {error}");
+            return Err(Failure::Daemon(error.to_string()));
+        }
+        tracing::error!(node = %node.identity, "{error}; the lease is given all the same, to who held it last");
+        Ok(())
     }
 
     fn call(&mut self, question: &Question) -> Result<Reply, Failure> {

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::{
     ask::PATIENCE,
     lease::{Candidate, Role, Standing},
+    news::{self, News},
     shown::shown,
     status::Status,
     takeover::Round,
@@ -25,8 +26,8 @@ use crate::{
 
 /// The longest pause between two questions.
 const SELDOM: Duration = Duration::from_secs(1);
-/// The shortest, however short the lease.
-const OFTEN: Duration = Duration::from_millis(50);
+/// The shortest, however short the lease: a quarter of the shortest that a daemon can be told to give.
+const OFTEN: Duration = Duration::from_millis(250);
 
 /// Shared between the keystore's callers, the node that feeds it rounds, and the thread that asks.
 pub(crate) struct Keeper {
@@ -166,6 +167,10 @@ impl Keeper {
         standing
     }
 
+    fn round(&self) -> Option<Round> {
+        self.inner.lock().candidate.round()
+    }
+
     fn is_up(&self) -> bool {
         self.inner.lock().up
     }
@@ -174,18 +179,17 @@ impl Keeper {
 /// Asks for the lease until the keystore is released.
 pub(crate) fn keep(client: &Client, keeper: &Keeper, status: &Status) {
     let mut pause = SELDOM;
-    let mut told = Standing::Quiet;
-    let mut failed = None;
+    let mut told = News::default();
     while let Some(claim) = keeper.next(pause) {
         let why = match client.call(Call::Lease(claim), Until::Deadline(Instant::now() + PATIENCE)) {
             Ok(Reply::Lease(lease)) => {
                 let standing = keeper.judge(lease);
-                let news = news(standing, &lease);
-                if let Some(news) = news.as_deref().filter(|_| standing != told) {
-                    log::info!(target: TARGET, "{news}");
+                for (level, line) in told.of(standing, &lease, keeper.round(), Instant::now()) {
+                    log::log!(target: TARGET, level, "{line}");
                 }
-                status.decided(if keeper.role() == Role::Unknown { Err(news) } else { Ok(()) });
-                (told, failed, pause) = (standing, None, interval(lease.lasts_ms));
+                let undecided = keeper.role() == Role::Unknown;
+                status.decided(if undecided { Err(news::line(standing, &lease)) } else { Ok(()) });
+                pause = interval(lease.lasts_ms);
                 continue;
             }
             Ok(_) => "the daemon answered something else".into(),
@@ -193,37 +197,15 @@ pub(crate) fn keep(client: &Client, keeper: &Keeper, status: &Status) {
             Err(error) => shown(error),
         };
         // That the daemon is away is told elsewhere.
-        let level = if keeper.is_up() && failed.as_ref() != Some(&why) { Level::Warn } else { Level::Debug };
+        let level = if keeper.is_up() { told.of_failure(&why, Instant::now()) } else { Level::Debug };
         log::log!(target: TARGET, level, "the lease on the keys could not be asked for: {why}; trying again");
-        (failed, pause) = (Some(why), SELDOM);
+        pause = SELDOM;
     }
 }
 
 /// Often enough for a lease of this length.
 fn interval(lasts_ms: u32) -> Duration {
     (Duration::from_millis(lasts_ms.into()) / 4).clamp(OFTEN, SELDOM)
-}
-
-/// What an operator is told.
-fn news(standing: Standing, lease: &Lease) -> Option<String> {
-    let lasts = f64::from(lease.lasts_ms) / 1e3;
-    Some(match standing {
-        Standing::Active => "this node holds the lease on the keys: it is active".into(),
-        Standing::AfterItself => format!(
-            "the lease on the keys is held by this node's previous process; it ends {lasts} s after that process, and \
-             if that still runs, stop it"
-        ),
-        Standing::Reserved => format!(
-            "the daemon has just started: for {lasts} s it keeps the lease on the keys for whoever held it before"
-        ),
-        Standing::Behind(holder) => {
-            format!("on standby: {holder} holds the lease on the keys, and this node follows the chain")
-        }
-        Standing::Next => "on standby: nobody holds the lease on the keys, and this node takes over after two more \
-                           rounds of GRANDPA"
-            .into(),
-        Standing::Quiet => return None,
-    })
 }
 
 fn millis(time: Duration) -> u64 {
@@ -309,16 +291,6 @@ mod tests {
     #[test]
     fn short_leases_are_asked_for_often_and_long_ones_every_second() {
         let pauses = [1, 1_000, 3_000, 10_000, u32::MAX].map(|lasts| interval(lasts).as_millis());
-        assert_eq!(pauses, [50, 250, 750, 1_000, 1_000]);
-    }
-
-    #[test]
-    fn an_operator_is_told_who_is_waited_for() {
-        let lease = Lease { tenure: Tenure::Yours, lasts_ms: 10_000, last_vote: None, last_slot: None };
-        let told = news(Standing::Behind(Identity::new([0xab; 32], "one")), &lease).expect("it is told");
-        assert!(told.contains("`one` (node abababab…) holds the lease"), "{told}");
-        let told = news(Standing::AfterItself, &lease).expect("it is told");
-        assert!(told.contains("it ends 10 s after"), "{told}");
-        assert_eq!(news(Standing::Quiet, &lease), None);
+        assert_eq!(pauses, [250, 250, 750, 1_000, 1_000]);
     }
 }

@@ -144,8 +144,8 @@ impl Keystore for TEEKeystore {
         self.cache.all(key_type.0).ok_or(Error::Unavailable)
     }
 
-    /// Whether this node signs with all of these: a standby does not, whatever the TEE holds. GRANDPA asks at the
-    /// beginning of each round, and Aura in each slot.
+    /// Whether this node signs with all of these: a standby does not, whatever the TEE holds. Aura asks in each slot;
+    /// GRANDPA once for each round, and once for each voter that it makes, for its commits.
     fn has_keys(&self, public_keys: &[(Vec<u8>, KeyTypeId)]) -> bool {
         let active = self.role() == Role::Active;
         let has = |(public, key_type): &(Vec<u8>, KeyTypeId)| {

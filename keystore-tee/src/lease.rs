@@ -48,6 +48,8 @@ pub(crate) struct Candidate {
     role: Role,
     round: Option<Round>,
     takeover: Takeover,
+    /// The daemon keeps the lease for whoever held it before its start.
+    reserved: bool,
 }
 
 /// Where a candidate stands after a look at the lease: what is worth telling when it changes.
@@ -55,21 +57,19 @@ pub(crate) struct Candidate {
 pub(crate) enum Standing {
     /// It holds the lease.
     Active,
-    /// Its own previous process does, and is gone.
-    AfterItself,
-    /// The daemon has just started, and keeps the lease for whoever held it before.
-    Reserved,
+    /// This other process of its own node does, which should be gone.
+    AfterItself(Identity),
     /// It waits for this one.
     Behind(Identity),
-    /// It waits for rounds to pass.
-    Next,
+    /// Nobody does, and it waits for rounds to pass. Who did last, as far as the daemon knows.
+    Next(Option<Identity>),
     /// Nothing that anyone need be told.
     Quiet,
 }
 
 impl Candidate {
     pub(crate) fn new(mine: Identity, role: Role) -> Self {
-        Self { mine, role, round: None, takeover: Takeover::default() }
+        Self { mine, role, round: None, takeover: Takeover::default(), reserved: false }
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -80,37 +80,40 @@ impl Candidate {
         &self.mine
     }
 
+    /// The round of GRANDPA that this node is in.
+    pub(crate) fn round(&self) -> Option<Round> {
+        self.round
+    }
+
     /// What to ask for.
     pub(crate) fn claim(&self) -> Claim {
         match self.role {
             Role::Unknown => Claim::Take,
             Role::Active => Claim::Keep,
-            Role::Standby if self.takeover.due() => Claim::TakeOver,
+            Role::Standby if self.takeover.due() && !self.reserved => Claim::TakeOver,
             Role::Standby | Role::Superseded | Role::Observer => Claim::Look,
         }
     }
 
     /// The daemon has said how the lease stands.
     pub(crate) fn judge(&mut self, lease: &Lease) -> Standing {
-        let Tenure::Free { .. } = lease.tenure else {
+        let Tenure::Free { last, reserved_ms } = lease.tenure else {
             self.takeover.held();
             return self.judge_held(lease);
         };
-        self.judge_free(lease);
-        if self.role == Role::Standby {
-            self.takeover.free(self.round, lease.last_vote);
+        self.reserved = reserved_ms > 0;
+        self.judge_free(last);
+        if self.role != Role::Standby {
+            return Standing::Quiet;
         }
-        match (self.role, lease.tenure) {
-            (Role::Standby, _) => Standing::Next,
-            (Role::Unknown, Tenure::Free { reserved_ms, .. }) if reserved_ms > 0 => Standing::Reserved,
-            _ => Standing::Quiet,
-        }
+        self.takeover.free(self.round, lease.last_vote);
+        Standing::Next(last)
     }
 
     /// The node has come to this round. Says whether the lease should be asked for at once.
     pub(crate) fn observe(&mut self, round: Round) -> bool {
-        self.round = self.round.max(Some(round));
-        self.takeover.observe(round)
+        self.round = Some(round);
+        self.takeover.observe(round) && !self.reserved
     }
 
     fn judge_held(&mut self, lease: &Lease) -> Standing {
@@ -120,7 +123,9 @@ impl Candidate {
                 self.role = Role::Active;
                 Standing::Active
             }
-            (Role::Unknown, Tenure::Held { holder, .. }) if holder.node == self.mine.node => Standing::AfterItself,
+            (Role::Unknown, Tenure::Held { holder, .. }) if holder.node == self.mine.node => {
+                Standing::AfterItself(holder)
+            }
             (Role::Unknown | Role::Standby, Tenure::Held { holder, .. }) => {
                 self.role = Role::Standby;
                 Standing::Behind(holder)
@@ -132,8 +137,8 @@ impl Candidate {
         }
     }
 
-    fn judge_free(&mut self, lease: &Lease) {
-        let Tenure::Free { last: Some(last), .. } = lease.tenure else { return };
+    fn judge_free(&mut self, last: Option<Identity>) {
+        let Some(last) = last else { return };
         match self.role {
             Role::Unknown if last.node != self.mine.node => self.role = Role::Standby,
             Role::Active => self.lose_to(last),
@@ -255,7 +260,7 @@ mod tests {
         candidate.observe((0, 4));
         assert_eq!(candidate.judge(&lease(held(other))), Standing::Behind(other));
         assert!(!candidate.observe((0, 5)) && !candidate.observe((0, 6)));
-        assert_eq!(candidate.judge(&lease(free(Some(other), 0))), Standing::Next);
+        assert_eq!(candidate.judge(&lease(free(Some(other), 0))), Standing::Next(Some(other)));
         assert_eq!(candidate.claim(), Claim::Look);
         assert!(!candidate.observe((0, 7)) && candidate.observe((0, 8)), "asks at once");
         assert_eq!(candidate.claim(), Claim::TakeOver);
@@ -269,27 +274,65 @@ mod tests {
         assert_eq!((candidate.role(), candidate.claim()), (Role::Active, Claim::Keep));
     }
 
+    // Rule 5: whoever held the lease before the daemon's start has the first word.
     #[test]
-    fn a_standby_waits_for_rounds_also_when_the_daemon_has_forgotten_who_signed() {
+    fn rule_5_a_standby_leaves_a_reserved_lease_to_its_holder_however_many_rounds_pass() {
+        let (mine, _, other) = identities();
+        let mut candidate = Candidate::new(mine, Role::Unknown);
+        candidate.observe((0, 5));
+        assert_eq!(candidate.judge(&lease(free(Some(other), LASTS))), Standing::Next(Some(other)));
+        assert_eq!(candidate.role(), Role::Standby);
+        for round in 6..10 {
+            assert!(!candidate.observe((0, round)), "there is nothing to ask for");
+            assert_eq!(candidate.claim(), Claim::Look);
+        }
+        candidate.judge(&lease(free(Some(other), 1)));
+        assert_eq!(candidate.claim(), Claim::Look);
+        candidate.judge(&lease(free(Some(other), 0)));
+        assert_eq!(candidate.claim(), Claim::TakeOver);
+    }
+
+    #[test]
+    fn a_standby_waits_for_rounds_also_when_nobody_ever_held_the_lease() {
         let (mine, ..) = identities();
         let mut candidate = Candidate::new(mine, Role::Standby);
         candidate.observe((0, 9));
-        candidate.judge(&lease(free(None, LASTS)));
+        assert_eq!(candidate.judge(&lease(free(None, 0))), Standing::Next(None));
         assert_eq!(candidate.claim(), Claim::Look);
         candidate.observe((0, 10));
         candidate.observe((0, 11));
-        candidate.judge(&lease(free(None, 0)));
         assert_eq!(candidate.claim(), Claim::TakeOver);
+    }
+
+    // Rule 5: a voter that begins again has seen nothing pass.
+    #[test]
+    fn rule_5_a_round_that_goes_back_in_its_set_is_where_the_node_is_and_begins_the_count_anew() {
+        let (mine, _, other) = identities();
+        let mut candidate = Candidate::new(mine, Role::Standby);
+        let free = |candidate: &mut Candidate| {
+            candidate.judge(&Lease { last_vote: None, ..lease(free(Some(other), 0)) });
+        };
+        candidate.observe((0, 50));
+        free(&mut candidate);
+        candidate.observe((0, 51));
+        candidate.observe((0, 3));
+        assert_eq!(candidate.round(), Some((0, 3)));
+        assert!(!candidate.observe((0, 4)) && candidate.observe((0, 5)));
+        // A count that begins later begins there too, not where the node was before.
+        candidate.observe((0, 2));
+        candidate.judge(&lease(held(other)));
+        free(&mut candidate);
+        assert!(!candidate.observe((0, 3)) && candidate.observe((0, 4)));
     }
 
     #[test]
     fn a_node_that_was_restarted_waits_for_its_own_lease() {
         let (mine, earlier, _) = identities();
         let mut candidate = Candidate::new(mine, Role::Unknown);
-        assert_eq!(candidate.judge(&lease(held(earlier))), Standing::AfterItself);
-        assert_eq!(candidate.judge(&lease(free(Some(earlier), 0))), Standing::Quiet);
-        assert_eq!(candidate.claim(), Claim::Take);
-        assert_eq!(candidate.judge(&lease(free(None, 1))), Standing::Reserved);
-        assert_eq!(candidate.claim(), Claim::Take);
+        assert_eq!(candidate.judge(&lease(held(earlier))), Standing::AfterItself(earlier));
+        for tenure in [free(Some(earlier), 0), free(Some(earlier), LASTS), free(None, 0), free(None, LASTS)] {
+            assert_eq!(candidate.judge(&lease(tenure)), Standing::Quiet);
+            assert_eq!(candidate.claim(), Claim::Take);
+        }
     }
 }

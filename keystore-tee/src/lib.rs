@@ -26,6 +26,11 @@
 //! that finds another in its place never signs again; [`TEEKeystore::superseded`] tells it to end its process. Keys of
 //! type `test` and proofs of possession need no lease.
 //!
+//! GRANDPA asks `has_keys` for each round, and once more when it makes a voter, which it does at its start and when the
+//! set of authorities changes: only a voter that had its key then sends commits. A standby that becomes active votes
+//! from the next round on, and sends no commits before the set changes or its process is started again. Other
+//! validators send them meanwhile.
+//!
 //! # While the TEE is away
 //!
 //! - Down is not empty: public keys are cached, and the cache outlives every disconnection. Before the list of keys
@@ -64,6 +69,7 @@ mod last;
 mod lease;
 mod listing;
 mod metrics;
+mod news;
 mod scheme;
 mod seed;
 mod shown;

@@ -13,8 +13,10 @@ pub(crate) struct Takeover(Option<Count>);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
-    /// The last round that was seen. Only a later one counts.
+    /// The round that this node is in.
     at: Option<Round>,
+    /// The last one in which the keys are known to have voted. Only later ones count.
+    voted: Option<Round>,
     passed: u32,
 }
 
@@ -27,20 +29,24 @@ impl Takeover {
     /// Nobody holds the lease. `now` is the round that this node is in; `voted` the one in which the keys were last
     /// seen to vote. A vote that was not known before begins the count anew.
     pub(crate) fn free(&mut self, now: Option<Round>, voted: Option<Round>) {
-        match &self.0 {
-            Some(count) if voted <= count.at => {}
-            _ => self.0 = Some(Count { at: now.max(voted), passed: 0 }),
+        match &mut self.0 {
+            Some(count) if voted <= count.at.max(count.voted) => count.voted = count.voted.max(voted),
+            _ => self.0 = Some(Count { at: now, voted, passed: 0 }),
         }
     }
 
     /// This node has come to `round`. Says whether that was the last one to be waited for. Several rounds at once
-    /// count as one: a node that catches up has not seen them pass.
+    /// count as one: a node that catches up has not seen them pass. A smaller round in the same set begins the count
+    /// anew: that of a voter which was made again.
     pub(crate) fn observe(&mut self, round: Round) -> bool {
         let Some(count) = &mut self.0 else { return false };
-        if count.at >= Some(round) {
+        if count.at.is_some_and(|(set, at)| set == round.0 && round.1 < at) {
+            *count = Count { at: Some(round), passed: 0, ..*count };
             return false;
         }
-        if count.at.replace(round).is_none() {
+        let before = count.at.max(count.voted);
+        count.at = count.at.max(Some(round));
+        if before.is_none_or(|before| round <= before) {
             return false;
         }
         count.passed = count.passed.saturating_add(1);
@@ -97,8 +103,30 @@ mod tests {
     }
 
     #[test]
-    fn rounds_that_repeat_or_go_back_count_for_nothing() {
-        assert_eq!(due_at(Some((3, 7)), None, &[(3, 7), (3, 8), (3, 8), (3, 1), (2, 99), (3, 8)]), None);
+    fn rounds_that_repeat_and_those_of_an_earlier_set_count_for_nothing() {
+        assert_eq!(due_at(Some((3, 7)), None, &[(3, 7), (3, 8), (3, 8), (2, 99), (2, 100), (3, 8)]), None);
+        assert_eq!(due_at(Some((3, 7)), None, &[(3, 8), (2, 99), (3, 9)]), Some((3, 9)));
+    }
+
+    // Rule 5: a voter that begins again has seen nothing pass.
+    #[test]
+    fn rule_5_a_smaller_round_in_the_same_set_begins_the_count_anew_and_forgets_no_vote() {
+        assert_eq!(due_at(Some((3, 7)), None, &[(3, 8), (3, 2), (3, 3)]), None);
+        assert_eq!(due_at(Some((3, 7)), None, &[(3, 8), (3, 2), (3, 3), (3, 4)]), Some((3, 4)));
+        assert_eq!(due_at(Some((3, 70)), None, &[(3, 2), (3, 3), (3, 4)]), Some((3, 4)));
+        assert_eq!(due_at(Some((3, 7)), Some((3, 5)), &[(3, 2), (3, 3), (3, 5), (3, 6), (3, 7)]), Some((3, 7)));
+        // A round that passed before does not count for the start anew.
+        assert_eq!(due_at(Some((3, 7)), None, &[(3, 8), (3, 7), (3, 8)]), None);
+    }
+
+    #[test]
+    fn a_vote_that_is_told_later_is_remembered_when_the_round_goes_back() {
+        let mut takeover = Takeover::default();
+        takeover.free(Some((3, 9)), None);
+        takeover.free(Some((3, 9)), Some((3, 6)));
+        let rounds = [2, 3, 4, 5, 6].map(|round| takeover.observe((3, round)));
+        assert!(rounds == [false; 5] && !takeover.due());
+        assert!(!takeover.observe((3, 7)) && takeover.observe((3, 8)));
     }
 
     #[test]

@@ -15,13 +15,17 @@ mod signer;
 mod tee;
 mod voting;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 fn main() -> ExitCode {
     match command::run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("holdfast-node: {}", command::explain(error));
+            // Whoever has closed the standard error does not want to know.
+            let _ = writeln!(io::stderr(), "holdfast-node: {}", command::explain(error));
             ExitCode::FAILURE
         }
     }

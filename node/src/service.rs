@@ -310,9 +310,9 @@ where
         };
         let keystore = signer.tee().filter(|_| role.is_authority());
         let voter = async move {
-            // GRANDPA asks once per round whether the node holds a voter's key, and keeps the answer. Before the
-            // signer's keys were ever read and the node's role is known there is none to give, so a voter starts after
-            // that.
+            // GRANDPA asks whether the node holds a voter's key once for each round, and once when it makes a voter, for
+            // the commits; it keeps the answers. Before the signer's keys were ever read and the node's role is known
+            // there is none to give, so a voter starts after that.
             if !admitted(keystore, chain_type).await {
                 return;
             }

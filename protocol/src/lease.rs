@@ -35,7 +35,7 @@ pub enum Claim {
     Take,
     /// It, because this process held it before the connection broke; unless another did since.
     Keep,
-    /// It, if nobody holds it, whoever did before.
+    /// It, if nobody holds it, whoever did before, and nothing was signed since this client last looked.
     TakeOver,
 }
 
@@ -68,10 +68,10 @@ pub enum Tenure {
     },
     /// Nobody.
     Free {
-        /// Who held it last, if anybody did since the daemon started.
+        /// Who held it last, as far as the daemon knows.
         last: Option<Identity>,
-        /// For so many milliseconds more it is given only to who says [`Claim::Keep`]: a daemon that has just started
-        /// does not know who held it before.
+        /// For so many milliseconds more it is kept for who held it before the daemon started: that process, or its
+        /// node after a restart; where the daemon does not know who that was, whoever says [`Claim::Keep`].
         reserved_ms: u32,
     },
 }
@@ -86,6 +86,11 @@ impl Identity {
         let mut padded = [0; MAX_NAME];
         padded[..end].copy_from_slice(&name.as_bytes()[..end]);
         Identity { node, process: drawn(), name: padded }
+    }
+
+    /// A process that is known from before.
+    pub fn of_process(node: [u8; 32], process: [u8; 16], name: &str) -> Identity {
+        Identity { process, ..Identity::new(node, name) }
     }
 
     /// The name as it can be shown: whatever bytes came over the wire, without control characters.

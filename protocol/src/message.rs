@@ -306,6 +306,9 @@ pub enum Failure {
     /// The deadline passed in the daemon's queue; it was not done.
     #[error("the deadline passed before the daemon came to it")]
     Deadline,
+    /// The daemon itself failed.
+    #[error("the daemon failed: {0}")]
+    Daemon(String),
 }
 
 fn hex(bytes: &[u8]) -> String {

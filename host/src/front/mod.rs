@@ -296,7 +296,10 @@ async fn rest(error: io::Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{worker, InProcess};
+    use crate::{
+        worker::{self, Lessor},
+        InProcess,
+    };
     use holdfast_ta_soft::SoftTee;
     use places::PLACES;
 
@@ -304,7 +307,8 @@ mod tests {
     fn a_connection_that_waits_for_a_place_is_let_go_when_all_are_closed() {
         let metrics = Arc::new(Metrics::new());
         let link = Box::new(InProcess::new(SoftTee::in_memory()));
-        let (signer, _worker) = worker::start(link, 1, Duration::from_secs(1), metrics.clone()).expect("a thread");
+        let (signer, _worker) =
+            worker::start(link, 1, Lessor::new(Duration::from_secs(1)), metrics.clone()).expect("a thread");
         let shared = Arc::new(Shared::new(&Config::default(), signer, metrics));
         let (ours, _theirs) = UnixStream::pair().expect("sockets");
         let slot = shared.admit(&Socket::Unix(ours)).expect("a handle").expect("room");

@@ -40,6 +40,14 @@ fn holds(leases: &Leases, node: &Node, now: Instant) -> bool {
     leases.permit(Right::Holder, &Caller::Node(node.clone()), now).is_ok()
 }
 
+impl Leases {
+    /// A claim of a node that has just looked.
+    fn claim(&mut self, claim: Claim, node: &Node, now: Instant) -> Option<Change> {
+        self.seen_by(&Caller::Node(node.clone()), now);
+        self.grants(claim, node, now).then(|| self.give(node, now))
+    }
+}
+
 /// As the worker does it: the request counts, then the claim is judged, then the answer is made.
 fn claim(leases: &mut Leases, claim: Claim, node: &Node, now: Instant) -> bool {
     leases.heard(node, now, now);
@@ -57,10 +65,21 @@ enum Situation {
     Held,
     Closed,
     Silent,
+    /// By `Cast::first`, before the daemon was restarted.
+    Remembered,
+    /// The same, some time later.
+    LongAgo,
 }
 
-const SITUATIONS: [Situation; 5] =
-    [Situation::Reserved, Situation::New, Situation::Held, Situation::Closed, Situation::Silent];
+const SITUATIONS: [Situation; 7] = [
+    Situation::Reserved,
+    Situation::New,
+    Situation::Held,
+    Situation::Closed,
+    Situation::Silent,
+    Situation::Remembered,
+    Situation::LongAgo,
+];
 
 /// The lease in this state, with those that claim it, and the time.
 fn stage(situation: Situation) -> (Leases, Cast, Instant) {
@@ -69,6 +88,11 @@ fn stage(situation: Situation) -> (Leases, Cast, Instant) {
     match situation {
         Situation::Reserved => return (leases, cast, begin + LASTS - Duration::from_nanos(1)),
         Situation::New => return (leases, cast, begin + LASTS),
+        Situation::Remembered | Situation::LongAgo => {
+            leases = Leases::remembered(LASTS, cast.first.identity, begin);
+            let early = Duration::from_nanos((situation == Situation::Remembered).into());
+            return (leases, cast, begin + LASTS - early);
+        }
         Situation::Held | Situation::Closed | Situation::Silent => {}
     }
     leases.nobody_before(begin);
@@ -86,15 +110,17 @@ fn stage(situation: Situation) -> (Leases, Cast, Instant) {
 #[test]
 fn every_claim_in_every_state_by_everybody() {
     use Claim::{Keep, Look, Take, TakeOver};
-    use Situation::{Closed, Held, New, Reserved, Silent};
+    use Situation::{Closed, Held, LongAgo, New, Remembered, Reserved, Silent};
     let [none, any]: [&[Claim]; 2] = [&[], &[Take, Keep, TakeOver]];
     // Which claims give it to the process that held it, to its node after a restart, and to another node.
-    let table: [(Situation, [&[Claim]; 3]); 5] = [
+    let table: [(Situation, [&[Claim]; 3]); 7] = [
         (Reserved, [&[Keep]; 3]),
         (New, [any; 3]),
         (Held, [&CLAIMS, none, none]),
         (Closed, [&CLAIMS, &[Take, TakeOver], &[TakeOver]]),
         (Silent, [&CLAIMS, &[Take, TakeOver], &[TakeOver]]),
+        (Remembered, [&CLAIMS, &[Take, TakeOver], none]),
+        (LongAgo, [&CLAIMS, &[Take, TakeOver], &[TakeOver]]),
     ];
     assert_eq!(table.map(|row| row.0), SITUATIONS);
     assert_eq!(CLAIMS[0], Look);
@@ -110,7 +136,7 @@ fn every_claim_in_every_state_by_everybody() {
                 assert_eq!(claim(&mut leases, what, &node, now), expected, "{situation:?} {who} {what:?}");
                 for rival in cast.all().into_iter().filter(|rival| rival.identity != node.identity) {
                     let still = !expected && rival.identity == cast.first.identity;
-                    let had_it = matches!(situation, Held | Closed | Silent);
+                    let had_it = matches!(situation, Held | Closed | Silent | Remembered | LongAgo);
                     assert_eq!(holds(&leases, rival, now), still && had_it, "{situation:?} {who} {what:?}");
                 }
             }
@@ -128,7 +154,10 @@ fn everybody_sees_how_it_stands() {
             Situation::Reserved => Tenure::Free { last: None, reserved_ms: 1 },
             Situation::New => Tenure::Free { last: None, reserved_ms: 0 },
             Situation::Held => Tenure::Held { holder, since_ms: millis, silent_ms: millis },
-            Situation::Closed | Situation::Silent => Tenure::Free { last: Some(holder), reserved_ms: 0 },
+            Situation::Closed | Situation::Silent | Situation::LongAgo => {
+                Tenure::Free { last: Some(holder), reserved_ms: 0 }
+            }
+            Situation::Remembered => Tenure::Free { last: Some(holder), reserved_ms: 1 },
         };
         for node in [&cast.restarted, &cast.other] {
             assert_eq!(tenure(&leases, node, now), expected);
@@ -161,6 +190,41 @@ fn the_reservation_ends_when_somebody_kept_the_lease() {
     cast.first.connection.close();
     assert!(!claim(&mut leases, Claim::Keep, &cast.other, now), "it is known who held it");
     assert!(claim(&mut leases, Claim::Take, &cast.restarted, now));
+}
+
+// Rule 5: never two.
+#[test]
+fn rule_5_a_node_that_was_replaced_before_the_daemons_restart_never_gets_the_lease_back_by_itself() {
+    let (now, cast) = (Instant::now(), Cast::new());
+    let mut leases = Leases::remembered(LASTS, cast.first.identity, now);
+    for after in [Duration::ZERO, LASTS, LASTS * 100] {
+        assert!(!claim(&mut leases, Claim::Keep, &cast.other, now + after));
+        assert!(!claim(&mut leases, Claim::Take, &cast.other, now + after));
+    }
+    assert!(claim(&mut leases, Claim::Keep, &cast.first, now));
+}
+
+#[test]
+fn a_remembered_holder_has_time_to_come_back_however_short_the_lease() {
+    let (now, cast) = (Instant::now(), Cast::new());
+    let mut leases = Leases::remembered(Duration::from_secs(1), cast.first.identity, now);
+    assert!(!claim(&mut leases, Claim::TakeOver, &cast.other, now + RETURN - Duration::from_millis(1)));
+    assert!(claim(&mut leases, Claim::TakeOver, &cast.other, now + RETURN));
+}
+
+// Rule 5.
+#[test]
+fn rule_5_who_has_not_heard_of_the_last_vote_takes_nothing_over() {
+    for statement in [Statement::Vote { set_id: 1, round: 2 }, Statement::Seal(3)] {
+        let (mut leases, cast, now) = stage(Situation::Closed);
+        assert!(!leases.grants(Claim::TakeOver, &cast.other, now), "it has never looked");
+        leases.seen_by(&Caller::Node(cast.other.clone()), now);
+        assert!(leases.grants(Claim::TakeOver, &cast.other, now));
+        leases.signed(statement);
+        assert!(!leases.grants(Claim::TakeOver, &cast.other, now));
+        leases.seen_by(&Caller::Node(cast.other.clone()), now);
+        assert!(leases.grants(Claim::TakeOver, &cast.other, now));
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn stage(capacity: usize) -> Stage {
     let (answer, answers) = channel();
     let metrics = Arc::new(Metrics::new());
     let link = Box::new(Puppet { called: report, told });
-    let (signer, worker) = start(link, capacity, LEASE, metrics.clone()).expect("a thread");
+    let (signer, worker) = start(link, capacity, Lessor::new(LEASE), metrics.clone()).expect("a thread");
     Stage { signer, worker, metrics, called, tell, answers, answer }
 }
 
@@ -257,7 +257,12 @@ fn what_waits_behind_a_takeover_is_not_signed_and_what_is_signed_is_answered_bef
     let stage = stage(8);
     let ((first, node), (second, _)) = (self::node(1), self::node(2));
     stage.give_lease_to(&first);
-    stage.put(0, &first, vote(1, 1), later()).expect("taken");
+    stage.put(9, &second, Call::Lease(Claim::Look), later()).expect("taken");
+    assert!(matches!(tenure(stage.next().1), Tenure::Held { .. }));
+    // Neither a vote nor a seal, of which the second would have to hear.
+    let Call::Sign { key, message, context } = vote(1, 1) else { panic!("a vote is signed") };
+    let neither = Call::Sign { key: KeyId { key_type: *b"aura", ..key }, message, context };
+    stage.put(0, &first, neither, later()).expect("taken");
     stage.called.recv().expect("it is being signed");
     // The connection breaks, the second takes over, and more of the first was under way.
     node.connection.close();

@@ -1,6 +1,6 @@
 //! Two nodes on one daemon: which of them may sign.
 
-use std::io::Write;
+use std::{io::Write, path::Path};
 
 use holdfast_host::InProcess;
 use holdfast_protocol::{
@@ -117,7 +117,7 @@ fn a_node_that_was_silent_goes_on_unless_another_has_taken_over() {
 }
 
 #[test]
-fn after_the_daemon_was_restarted_only_the_process_that_held_the_lease_is_given_it() {
+fn a_daemon_that_remembers_nobody_gives_the_lease_after_its_start_only_to_who_says_that_it_held_it() {
     let home = tempfile::tempdir().expect("a directory");
     let (store, socket) = (home.path().join("store"), home.path().join("host.sock"));
     let open = || Box::new(InProcess::new(SoftTee::open(&store).expect("a store")));
@@ -139,6 +139,72 @@ fn after_the_daemon_was_restarted_only_the_process_that_held_the_lease_is_given_
     not_holder(&active, &key, None);
     assert!(gets(&active, Claim::Keep));
     try_sign(&active, &key, &vote(1)).expect("signed");
+}
+
+/// On sockets and stores that outlive the daemon, with a file for the holder.
+fn remembering(home: &Path, lease_file: &str) -> Running {
+    let tee = SoftTee::open(home.join("store")).expect("a store");
+    Running::with(Box::new(InProcess::new(tee)), |config| {
+        config.socket = home.join("host.sock");
+        config.lease_ms = 1000;
+        config.remembers = true;
+        config.lease_file = Some(home.join(lease_file));
+    })
+}
+
+// Rule 5: never two.
+#[test]
+fn rule_5_a_node_that_was_replaced_gets_the_lease_back_through_no_restart_of_the_daemon() {
+    let home = tempfile::tempdir().expect("a directory");
+    let (one, two) = (first(), second());
+    let mut daemon = remembering(home.path(), "lease");
+    let active = daemon.node(one);
+    let key = make_gran(&active);
+    assert!(gets(&active, Claim::Take));
+    drop(active);
+    let standby = daemon.node(two);
+    wait_until("free", || matches!(claim(&standby, Claim::Look).tenure, Tenure::Free { .. }));
+    assert!(gets(&standby, Claim::TakeOver));
+    assert!(daemon.stop());
+
+    let mut daemon = remembering(home.path(), "lease");
+    // It has not heard of it, and is the first to come back.
+    let stale = daemon.node(one);
+    for what in CLAIMS {
+        let tenure = claim(&stale, what).tenure;
+        assert!(
+            matches!(tenure, Tenure::Free { last: Some(last), reserved_ms: 1.. } if last.node == two.node)
+                || matches!(tenure, Tenure::Held { holder, .. } if holder.node == two.node),
+            "{tenure:?}"
+        );
+    }
+    assert!(try_sign(&stale, &key, &vote(1)).is_err());
+    standby.wait_up(LONG).expect("up");
+    assert!(gets(&standby, Claim::Keep));
+    try_sign(&standby, &key, &vote(1)).expect("signed");
+    drop(standby);
+    assert!(daemon.stop());
+
+    // A new process of the node that held it need not wait.
+    let daemon = remembering(home.path(), "lease");
+    assert!(gets(&daemon.node(second()), Claim::Take));
+}
+
+// Rule 5.
+#[test]
+fn rule_5_what_cannot_be_written_down_is_given_to_no_other_node() {
+    let home = tempfile::tempdir().expect("a directory");
+    let daemon = remembering(home.path(), "missing/lease");
+    let (active, standby) = (daemon.node(first()), daemon.node(second()));
+    let key = make_gran(&active);
+    assert!(gets(&active, Claim::Take), "nobody held it before");
+    try_sign(&active, &key, &vote(1)).expect("signed");
+    drop(active);
+    wait_until("free", || matches!(claim(&standby, Claim::Look).tenure, Tenure::Free { .. }));
+    let refused = standby.call(Call::Lease(Claim::TakeOver), soon());
+    let Err(CallError::Failed(Failure::Daemon(why))) = refused else { panic!("{refused:?}") };
+    assert!(why.contains("missing/lease") && why.contains("write"), "{why}");
+    assert!(gets(&daemon.node(first()), Claim::Take), "its node may have it again");
 }
 
 #[test]

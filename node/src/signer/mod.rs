@@ -7,7 +7,7 @@ mod status;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use keystore_tee::{Endpoint, TEEKeystore};
+use keystore_tee::{shown, Endpoint, TEEKeystore};
 use sc_service::{ChainType, Configuration, Role};
 use sp_keystore::KeystorePtr;
 use tokio::signal::unix::{signal, SignalKind};
@@ -142,14 +142,24 @@ impl Signer {
             other(format!("a well-known key (--alice, --dev, …) needs a signer, and there is none: {e}"))
         })?;
         if !info.development {
-            return Err(other(format!(
-                "a well-known key (--alice, --dev, …) can be put only into a development TEE, and the signer is a \
-                 production one ({}): start without it",
-                info.kind
-            )));
+            return Err(other(production(&info.kind)));
         }
         Ok(())
     }
+}
+
+/// For a TEE that takes no seed. What it calls itself is the daemon's own choice.
+fn production(kind: &str) -> String {
+    format!(
+        "a well-known key (--alice, --dev, …) can be put only into a development TEE, and the signer is a production one \
+         ({}): start without it",
+        shown(kind)
+    )
+}
+
+/// For a TEE that a live chain refuses.
+fn unfit(kind: &str) -> String {
+    format!("a live chain takes no keys from {}: point --keystore-uri at the daemon of a production TEE", shown(kind))
 }
 
 /// The operator stops a node that still waits for its signer.
@@ -175,8 +185,7 @@ pub(crate) async fn admitted(keystore: Option<Arc<TEEKeystore>>, chain: ChainTyp
     };
     let fit = !tee.simulated && !tee.development;
     if !fit {
-        let kind = tee.kind.escape_debug();
-        log::error!("a live chain takes no keys from {kind}: point --keystore-uri at the daemon of a production TEE");
+        log::error!("{}", unfit(&tee.kind));
     }
     fit
 }
@@ -235,6 +244,14 @@ mod tests {
         let seeded = |chain| plan(&args, &chain, true, true, "/store".into());
         assert_eq!(seeded(ChainType::Live), Err(PlanError::SeedOnLive));
         assert!(seeded(ChainType::Local).is_ok() && seeded(ChainType::Development).is_ok());
+    }
+
+    // Rule 7: what comes from a socket does no harm.
+    #[test]
+    fn rule_7_what_a_tee_calls_itself_forges_no_line() {
+        for text in [production("x\n\u{9b}2J\u{202e}"), unfit("x\n\u{9b}2J\u{202e}")] {
+            assert!(text.contains("x\\n\\u{9b}2J\\u{202e}"), "{text:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the node says of its signer.
 
-use keystore_tee::{Lease, TEEKeystore, Tenure};
+use keystore_tee::{shown, Lease, Role, TeeInfo, Tenure};
 use serde::Serialize;
 
 use super::Signer;
@@ -60,23 +60,22 @@ impl Signer {
     /// For `tee_status`.
     pub(crate) fn status(&self) -> Status {
         match self {
-            Signer::Tee(keystore) => of_tee(keystore),
+            Signer::Tee(keystore) => of_tee(keystore.tee(), keystore.role(), keystore.lease()),
             Signer::Local(_) => without_tee("local"),
             Signer::Nobody => without_tee("none"),
         }
     }
 }
 
-fn of_tee(keystore: &TEEKeystore) -> Status {
-    let info = keystore.tee();
+fn of_tee(info: Option<TeeInfo>, role: Role, lease: Option<Lease>) -> Status {
     Status {
         connected: info.is_some(),
         simulated: info.as_ref().map(|info| info.simulated),
         development: info.as_ref().map(|info| info.development),
         ta_version: info.as_ref().map(|info| info.ta_version),
-        kind: info.map(|info| info.kind),
-        role: Some(keystore.role().name()),
-        lease: keystore.lease().map(LeaseStatus::from),
+        kind: info.map(|info| shown(info.kind)),
+        role: Some(role.name()),
+        lease: lease.map(LeaseStatus::from),
         ..without_tee("tee")
     }
 }
@@ -121,6 +120,21 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use keystore_tee::Identity;
+
+    // Rule 7: what comes from a socket does no harm.
+    #[test]
+    fn rule_7_what_a_daemon_says_of_itself_and_of_others_steers_no_terminal() {
+        let kind = "OP-TEE\n\u{9b}2J\u{202e}".into();
+        let (simulated, development, keys) = (false, false, None);
+        let info = TeeInfo { ta_version: 1, schema: 1, kind, simulated, development, keys, catalogue: 0 };
+        let holder = Identity::new([1; 32], "a\n\u{9b}2J\u{202e}");
+        let tenure = Tenure::Held { holder, since_ms: 1, silent_ms: 1 };
+        let lease = Lease { tenure, lasts_ms: 1, last_vote: None, last_slot: None };
+        let status = of_tee(Some(info), Role::Standby, Some(lease));
+        let text = serde_json::to_string(&status).expect("plain data");
+        assert!(text.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{text:?}");
+        assert_eq!(status.kind.as_deref(), Some("OP-TEE\\n\\u{9b}2J\\u{202e}"));
+    }
 
     #[test]
     fn a_lease_is_shown_with_its_holder_and_without_one() {

@@ -1,5 +1,7 @@
 //! What an operator reads when the daemon could not be asked, and what to do about it.
 
+use std::time::Duration;
+
 use holdfast_protocol::{CallError, Failure, Rejection, Unreachable};
 use keystore_tee::{shown, Endpoint};
 
@@ -20,6 +22,15 @@ pub(super) fn on(error: &CallError, endpoint: &Endpoint) -> String {
 /// For an answer that does not belong to the question.
 pub(super) fn strange(endpoint: &Endpoint) -> String {
     format!("what listens at {endpoint} does not answer as a holdfast-host does: is the address right?")
+}
+
+/// For a command whose time is up although the daemon answers.
+pub(super) fn slow(endpoint: &Endpoint, command: Duration) -> String {
+    format!(
+        "the daemon at {endpoint} answers so slowly, or so much, that {} s were not enough: look at its load, at its log \
+         and at whether the address is right",
+        command.as_secs()
+    )
 }
 
 fn silent(endpoint: &Endpoint) -> String {
@@ -68,6 +79,7 @@ fn failed(failure: &Failure, endpoint: &Endpoint) -> String {
              permissions and the version of its --store",
             shown(why)
         ),
+        Failure::Daemon(why) => format!("the daemon at {endpoint} failed: {}. Its log says more", shown(why)),
         Failure::Busy => format!("{endpoint}: {failure}"),
         Failure::Deadline => silent(endpoint),
         Failure::NotHolder { .. } | Failure::Refused { .. } | Failure::NoSuchKey | Failure::BadRequest(_) => {
@@ -118,6 +130,7 @@ mod tests {
         );
         says(rejected(Rejection::Tee("storage".into())), &["storage", "--store"]);
         says(Failure::Tee("no space left".into()).into(), &["no space left", "--store"]);
+        says(Failure::Daemon("no space left".into()).into(), &["no space left", "log says more"]);
         says(Failure::Busy.into(), &["try again"]);
         says(CallError::Protocol("longer than".into()), &["is the address right?"]);
     }
@@ -126,5 +139,6 @@ mod tests {
     #[test]
     fn rule_7_a_daemon_cannot_steer_the_terminal() {
         says(Failure::Tee("\x1b[2J\n".repeat(50)).into(), &["\\u{1b}[2J"]);
+        says(Failure::Daemon("\u{9b}2J\u{202e}\n".into()).into(), &["\\u{9b}2J\\u{202e}"]);
     }
 }

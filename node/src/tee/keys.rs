@@ -72,7 +72,12 @@ impl From<&KeyInfo> for Key {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::testing::Served, *};
+    use std::time::{Duration, Instant};
+
+    use super::{
+        super::testing::{endless, Served},
+        *,
+    };
     use holdfast_protocol::KeyId;
 
     fn key(key_type: &[u8; 4], scheme: Scheme, seeded: bool, usage: Usage) -> Key {
@@ -113,5 +118,13 @@ mod tests {
         let types: Vec<&str> = keys.iter().map(|key| key.key_type.as_str()).collect();
         assert_eq!(types, ["aura", "gran"]);
         assert!(keys.iter().all(|key| key.origin == "generated" && key.public.len() == 64));
+    }
+    // Rule 7: what comes from a socket is bounded.
+    #[test]
+    fn rule_7_a_list_without_end_is_given_up_in_time() {
+        let (endpoint, _dir) = endless();
+        let daemon = Daemon::connect(&endpoint, Instant::now() + Duration::from_secs(1)).expect("it answers");
+        let error = ask(&daemon).expect_err("there is no end");
+        assert!(error.contains("30 s were not enough"), "{error}");
     }
 }

@@ -8,7 +8,10 @@ mod keys;
 mod self_test;
 mod status;
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{self, ErrorKind, Write},
+    time::{Duration, Instant},
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_protocol::{Call, CallError, Client, Reply, TeeInfo, Until};
@@ -19,6 +22,8 @@ use crate::cli::endpoint;
 
 /// How long a daemon may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take for all that a command asks: there may be many keys, and many pages of them.
+const COMMAND: Duration = Duration::from_secs(30);
 
 /// The command line of `holdfast-node tee`.
 #[derive(Debug, Parser)]
@@ -65,54 +70,70 @@ enum Format {
 impl Command {
     /// Prints what was asked for. The error says what to do.
     pub(crate) fn run(&self) -> Result<(), String> {
+        let (end, mut out) = (Instant::now() + COMMAND, io::stdout().lock());
         match &self.action {
             Action::Status(options) => {
-                let status = Daemon::connect(&options.keystore_uri).and_then(|daemon| status::ask(&daemon))?;
-                print(options, &status, status::text)
+                let status = Daemon::connect(&options.keystore_uri, end).and_then(|daemon| status::ask(&daemon))?;
+                print(&mut out, options.format, &status, status::text)
             }
             Action::Keys(options) => {
-                let keys = Daemon::connect(&options.keystore_uri).and_then(|daemon| keys::ask(&daemon))?;
-                print(options, &keys, |keys| keys::text(keys))
+                let keys = Daemon::connect(&options.keystore_uri, end).and_then(|daemon| keys::ask(&daemon))?;
+                print(&mut out, options.format, &keys, |keys| keys::text(keys))
             }
             Action::SelfTest(options) => {
-                let report = self_test::run(&options.keystore_uri);
-                print(options, &report, self_test::text)?;
+                let report = self_test::run(&options.keystore_uri, end);
+                print(&mut out, options.format, &report, self_test::text)?;
                 report.result()
             }
         }
     }
 }
 
-fn print<T: Serialize>(options: &Options, value: &T, text: impl Fn(&T) -> String) -> Result<(), String> {
-    let text = match options.format {
+/// Whoever reads no further (`| head -1`) has what he wants.
+fn print<T: Serialize>(
+    out: &mut impl Write,
+    format: Format,
+    value: &T,
+    text: impl Fn(&T) -> String,
+) -> Result<(), String> {
+    let text = match format {
         Format::Text => text(value),
         Format::Json => serde_json::to_string_pretty(value).map_err(|e| format!("cannot write JSON: {e}"))?,
     };
-    println!("{}", text.trim_end());
-    Ok(())
+    match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("cannot write the answer: {error}")),
+        _ => Ok(()),
+    }
 }
 
 /// An open conversation with a daemon, as an operator.
 struct Daemon {
     client: Client,
     info: TeeInfo,
+    /// When the command ends, whatever the daemon does.
+    end: Instant,
 }
 
 impl Daemon {
     /// Connects. The error says what is in the way, and what to do.
-    fn connect(endpoint: &Endpoint) -> Result<Daemon, String> {
+    fn connect(endpoint: &Endpoint, end: Instant) -> Result<Daemon, String> {
         let client = Client::new(endpoint.clone());
         client.connect_as_operator().map_err(|e| format!("cannot start a thread: {e}"))?;
-        let info = match client.call(Call::Info, Until::Deadline(Instant::now() + PATIENCE)) {
+        let info = match client.call(Call::Info, until(end)) {
             Ok(Reply::Info(info)) => info,
             Ok(_) => return Err(advice::strange(endpoint)),
             Err(error) => return Err(advice::on(&error, endpoint)),
         };
-        Ok(Daemon { client, info })
+        Ok(Daemon { client, info, end })
     }
 
     fn ask(&self, call: Call) -> Result<Reply, CallError> {
-        self.client.call(call, Until::Deadline(Instant::now() + PATIENCE))
+        self.client.call(call, until(self.end))
+    }
+
+    /// There is no time left for another question.
+    fn out_of_time(&self) -> bool {
+        Instant::now() >= self.end
     }
 
     fn endpoint(&self) -> &Endpoint {
@@ -121,14 +142,63 @@ impl Daemon {
 
     /// What to do about an error.
     fn explain(&self, error: &CallError) -> String {
-        advice::on(error, self.endpoint())
+        match error {
+            CallError::Deadline if self.out_of_time() => advice::slow(self.endpoint(), COMMAND),
+            error => advice::on(error, self.endpoint()),
+        }
+    }
+}
+
+fn until(end: Instant) -> Until {
+    Until::Deadline(end.min(Instant::now() + PATIENCE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes nothing, and says why.
+    struct Closed(ErrorKind);
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn printed(out: &mut impl Write, format: Format) -> Result<(), String> {
+        print(out, format, &["one"], |words| words.concat() + "\n")
+    }
+
+    #[test]
+    fn an_answer_ends_with_one_newline_in_either_format() {
+        let mut out = Vec::new();
+        printed(&mut out, Format::Text).expect("a vector takes it");
+        printed(&mut out, Format::Json).expect("a vector takes it");
+        assert_eq!(String::from_utf8_lossy(&out), "one\n[\n  \"one\"\n]\n");
+    }
+
+    #[test]
+    fn a_reader_who_has_left_is_no_error_and_a_full_disk_is_one() {
+        assert_eq!(printed(&mut Closed(ErrorKind::BrokenPipe), Format::Text), Ok(()));
+        let error = printed(&mut Closed(ErrorKind::StorageFull), Format::Json).expect_err("nothing was written");
+        assert!(error.starts_with("cannot write the answer: "), "{error}");
     }
 }
 
 /// A daemon inside this process, for the tests beside the commands.
 #[cfg(test)]
 mod testing {
+    use std::{os::unix::net::UnixListener, thread};
+
     use holdfast_host::{Config, InProcess};
+    use holdfast_protocol::{
+        server, Failure, KeyId, KeyInfo, Lease, Response, Scheme, Tenure, Usage, Welcome, VERSION,
+    };
     use holdfast_ta_soft::SoftTee;
 
     use super::*;
@@ -152,12 +222,11 @@ mod testing {
         }
 
         pub(super) fn connect(&self) -> Daemon {
-            Daemon::connect(&self.endpoint).expect("it is there")
+            Daemon::connect(&self.endpoint, soon()).expect("it is there")
         }
 
         /// Makes an `aura` and a `gran` key.
         pub(super) fn make_session_keys(&self) {
-            use holdfast_protocol::{Scheme, Usage};
             for (scheme, key_type) in [(Scheme::Sr25519, *b"aura"), (Scheme::Ed25519, *b"gran")] {
                 let call = Call::Generate { scheme, key_type, usage: Usage::Sign, seed: None };
                 assert!(matches!(self.connect().ask(call), Ok(Reply::Generated(_))));
@@ -170,6 +239,61 @@ mod testing {
             if let Some(daemon) = self.daemon.take() {
                 self.runtime.block_on(daemon.stop());
             }
+        }
+    }
+    /// An end that no test waits for.
+    pub(super) fn soon() -> Instant {
+        Instant::now() + COMMAND
+    }
+
+    /// What a hostile daemon says of its TEE.
+    pub(super) const HOSTILE: &str = "OP-TEE\u{9b}2J\u{202e}\n";
+
+    /// Lists a key on each page, and always one more; and answers everything else.
+    pub(super) fn endless() -> (Endpoint, tempfile::TempDir) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let socket = dir.path().join("host.sock");
+        let listener = UnixListener::bind(&socket).expect("a free path");
+        thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("a client");
+            let (_, pending) = server::accept(stream, soon()).expect("it says hello");
+            let welcome = Welcome { version: VERSION, tee: hostile() };
+            let (mut requests, responder) = pending.welcome(welcome).expect("it listens");
+            let mut made = 0_u32;
+            while let Ok(Some(request)) = requests.next() {
+                let result = match request.call {
+                    Call::Info => Ok(Reply::Info(hostile())),
+                    Call::Lease(_) => {
+                        let tenure = Tenure::Free { last: None, reserved_ms: 0 };
+                        Ok(Reply::Lease(Lease { tenure, lasts_ms: 1, last_vote: None, last_slot: None }))
+                    }
+                    Call::List { .. } => {
+                        // So that not even the most keys that are believed come in time.
+                        thread::sleep(Duration::from_millis(1));
+                        made += 1;
+                        let public = [&made.to_be_bytes()[..], &[0; 28]].concat();
+                        let id = KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public };
+                        Ok(Reply::Keys { keys: vec![KeyInfo { id, usage: Usage::Sign, seeded: false }], more: true })
+                    }
+                    _ => Err(Failure::NoSuchKey),
+                };
+                if responder.send(Response { id: request.id, result }).is_err() {
+                    return;
+                }
+            }
+        });
+        (Endpoint::unix(socket).expect("a short path"), dir)
+    }
+
+    fn hostile() -> TeeInfo {
+        TeeInfo {
+            ta_version: 1,
+            schema: 1,
+            kind: HOSTILE.into(),
+            simulated: false,
+            development: false,
+            keys: Some(u32::MAX),
+            catalogue: 0,
         }
     }
 }

@@ -49,10 +49,10 @@ impl Report {
     }
 }
 
-/// Tries everything, as far as it gets.
-pub(super) fn run(endpoint: &Endpoint) -> Report {
+/// Tries everything, as far as it gets until `end`.
+pub(super) fn run(endpoint: &Endpoint, end: Instant) -> Report {
     let mut steps = Vec::new();
-    let daemon = Daemon::connect(endpoint);
+    let daemon = Daemon::connect(endpoint, end);
     steps.push(step("connect", daemon.as_ref().map(|daemon| shown(&daemon.info.kind)).map_err(Clone::clone)));
     if let Ok(daemon) = daemon {
         steps.push(step("store", store(&daemon)));
@@ -64,10 +64,7 @@ pub(super) fn run(endpoint: &Endpoint) -> Report {
             session => format!("{} keys, of them {session} session keys", keys.len()),
         });
         steps.push(step("keys", found.map_err(Clone::clone)));
-        for key in keys.unwrap_or_default().iter().filter(|key| SESSION.contains(&key.id.key_type)) {
-            let name = format!("sign with {} 0x{}", key.id.key_type.escape_ascii(), start_of(&key.id.public));
-            steps.push(step(name, sign(&daemon, key)));
-        }
+        steps.extend(signatures(&daemon, &keys.unwrap_or_default()));
     }
     Report { uri: endpoint.to_string(), ok: steps.iter().all(|step| step.ok), steps }
 }
@@ -114,6 +111,19 @@ fn round_trip(daemon: &Daemon) -> Result<String, String> {
     Ok(format!("{:.2} ms, the median of {TRIPS}", median.as_secs_f64() * 1e3))
 }
 
+/// One step for each session key, as far as there is time.
+fn signatures(daemon: &Daemon, keys: &[KeyInfo]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for key in keys.iter().filter(|key| SESSION.contains(&key.id.key_type)) {
+        let name = format!("sign with {} 0x{}", key.id.key_type.escape_ascii(), start_of(&key.id.public));
+        steps.push(step(name, sign(daemon, key)));
+        if daemon.out_of_time() {
+            break;
+        }
+    }
+    steps
+}
+
 fn sign(daemon: &Daemon, key: &KeyInfo) -> Result<String, String> {
     let call = Call::Sign { key: key.id.clone(), message: PROOF.to_vec(), context: Context::None };
     let start = Instant::now();
@@ -151,16 +161,21 @@ fn start_of(public: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::testing::Served, *};
+    use std::time::Duration;
+
+    use super::{
+        super::testing::{endless, soon, Served},
+        *,
+    };
 
     #[test]
     fn every_session_key_of_a_good_signer_signs() {
         let served = Served::start();
-        let empty = run(&served.endpoint);
+        let empty = run(&served.endpoint, soon());
         assert!(empty.ok && empty.result().is_ok(), "{empty:?}");
         assert!(text(&empty).contains("no session keys: a validator's node makes them"), "{}", text(&empty));
         served.make_session_keys();
-        let report = run(&served.endpoint);
+        let report = run(&served.endpoint, soon());
         let names: Vec<&str> = report.steps.iter().map(|step| step.name.split(" 0x").next().expect("a name")).collect();
         assert_eq!(names, ["connect", "store", "round trip", "keys", "sign with aura", "sign with gran"]);
         assert!(report.ok && report.result().is_ok(), "{report:?}");
@@ -169,11 +184,34 @@ mod tests {
 
     #[test]
     fn a_daemon_that_is_not_there_fails_the_test_and_says_what_to_do() {
-        let report = run(&"unix:///nonexistent/host.sock".parse().expect("a valid URI"));
+        let report = run(&"unix:///nonexistent/host.sock".parse().expect("a valid URI"), soon());
         assert!(!report.ok && report.steps.len() == 1, "{report:?}");
         assert!(text(&report).starts_with("FAIL  connect  there is no daemon"), "{}", text(&report));
         let error = report.result().expect_err("it failed");
         assert_eq!(error, "the self-test of unix:///nonexistent/host.sock failed: connect");
+    }
+
+    // Rule 7: what comes from a socket is bounded, and does no harm.
+    #[test]
+    fn rule_7_a_daemon_that_lists_keys_without_end_cannot_hold_the_command_up() {
+        let (endpoint, _dir) = endless();
+        let report = run(&endpoint, Instant::now() + Duration::from_secs(1));
+        let failed: Vec<&Step> = report.steps.iter().filter(|step| !step.ok).collect();
+        let [step] = failed[..] else { panic!("{report:?}") };
+        assert!(step.name == "keys" && step.detail.contains("30 s were not enough"), "{step:?}");
+        assert!(!text(&report).contains(['\u{9b}', '\u{202e}']), "{}", text(&report));
+    }
+
+    #[test]
+    fn when_the_time_is_up_no_further_key_is_tried() {
+        let served = Served::start();
+        served.make_session_keys();
+        let mut daemon = served.connect();
+        let keys = keys::read(&daemon).expect("it answers");
+        daemon.end = Instant::now();
+        let steps = signatures(&daemon, &keys);
+        let [step] = &steps[..] else { panic!("{steps:?}") };
+        assert!(!step.ok && step.detail.contains("30 s were not enough"), "{step:?}");
     }
 
     // Rule 3: a signature that does not verify is none.

@@ -39,7 +39,7 @@ pub(super) fn ask(daemon: &Daemon) -> Result<Status, String> {
 fn status(uri: String, tee: &TeeInfo, lease: Lease) -> Status {
     Status {
         uri,
-        kind: tee.kind.clone(),
+        kind: shown(&tee.kind),
         simulated: tee.simulated,
         development: tee.development,
         ta_version: tee.ta_version,
@@ -54,9 +54,9 @@ fn status(uri: String, tee: &TeeInfo, lease: Lease) -> Status {
 pub(super) fn text(status: &Status) -> String {
     let lease = &status.lease;
     let kind = match (status.simulated, status.development) {
-        (true, _) => format!("{} (it protects nothing: for development only)", shown(&status.kind)),
-        (false, true) => format!("{} (for development)", shown(&status.kind)),
-        (false, false) => shown(&status.kind),
+        (true, _) => format!("{} (it protects nothing: for development only)", status.kind),
+        (false, true) => format!("{} (for development)", status.kind),
+        (false, false) => status.kind.clone(),
     };
     let keys = status
         .keys
@@ -99,7 +99,10 @@ fn seconds(millis: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::testing::Served, *};
+    use super::{
+        super::testing::{endless, soon, Served},
+        *,
+    };
     use holdfast_protocol::{Identity, Tenure};
 
     fn sample(tenure: Tenure, keys: Option<u32>) -> Status {
@@ -150,6 +153,19 @@ mod tests {
         assert_eq!(value["keys"], 4);
         assert_eq!(value["lease"]["last_vote"]["round"], 17);
         assert!(value["lease"]["holder"].is_null());
+    }
+
+    // Rule 7: what comes from a socket does no harm.
+    #[test]
+    fn rule_7_a_daemon_can_steer_no_terminal_in_either_format() {
+        let (endpoint, _dir) = endless();
+        let daemon = Daemon::connect(&endpoint, soon()).expect("it answers");
+        assert!(daemon.info.kind.contains(['\u{9b}', '\u{202e}']));
+        let status = ask(&daemon).expect("it answers");
+        for text in [text(&status), serde_json::to_string_pretty(&status).expect("plain data")] {
+            assert!(text.contains("OP-TEE"), "{text}");
+            assert!(text.chars().all(|c| c == '\n' || c == ' ' || c.is_ascii_graphic()), "{text:?}");
+        }
     }
 
     // Rule 9: simulated says so.

@@ -70,6 +70,23 @@ async fn a_standby_takes_over_within_ten_slots_and_who_lost_the_lease_signs_noth
     second.rpc().wait_role("standby", SOON).await?;
     first(&network).rpc().wait_role("active", SOON).await?;
 
+    // The same, and before the one that was replaced goes on, the daemon is restarted: it must not have forgotten.
+    first(&network).stop()?;
+    let lapsed = network.slot_now()? + Settings::default().lease.as_secs();
+    takes_over(&network, self::second(&network), lapsed).await?;
+    self::second(&network).stop()?;
+    network.validators[0].host.restart().await?;
+    first(&network).cont()?;
+    let superseded = network.validators[0].node.process();
+    assert_eq!(superseded.wait_exit(SOON).await?.code(), Some(SUPERSEDED));
+    let signed = network.validators[0].host.page("/metrics").await?;
+    assert_eq!(metric(&signed, &["holdfast_host_requests_total", "call=\"sign\"", "result=\"ok\""]), None, "{signed}");
+    self::second(&network).cont()?;
+    self::second(&network).rpc().wait_role("active", SOON).await?;
+    wait_votes(self::second(&network), self::second(&network).signatures("gran").await?, SOON).await?;
+    network.validators[0].node.restart().await?;
+    first(&network).rpc().wait_role("standby", SOON).await?;
+
     assert!(network.equivocations()?.is_empty(), "{:?}", network.equivocations()?);
     let leaked = network.leaked_keys()?;
     assert!(leaked.is_empty(), "{leaked:?}");
