@@ -116,7 +116,7 @@ impl Metrics {
             )?,
             connected: register(Gauge::new("holdfast_tee_connected", "1 while the TEE answers, else 0")?, registry)?,
             reconnects: register(
-                Counter::new("holdfast_tee_reconnects_total", "Times the TEE came back after it was away")?,
+                Counter::new("holdfast_tee_reconnects_total", "Connections to the daemon after the first")?,
                 registry,
             )?,
             last,

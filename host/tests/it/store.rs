@@ -192,10 +192,10 @@ fn what_is_no_store_is_refused() {
 
     fs::rename(&store, &aside).expect("ours");
     symlink(&aside, &store).expect("linked");
-    home.refuses(&[], &["name the directory, not a link"]);
+    home.refuses(&[], &["a link to one is not followed", "name the directory itself"]);
     fs::remove_file(&store).expect("there");
     fs::write(&store, "mine").expect("written");
-    home.refuses(&[], &["is not a directory"]);
+    home.refuses(&[], &["is no directory"]);
     fs::remove_file(&store).expect("there");
     fs::rename(&aside, &store).expect("ours");
     home.serves();

@@ -1,8 +1,8 @@
 //! What an operator reads when the daemon could not be asked, and what to do about it.
 
-use std::time::Duration;
+use std::{fmt::Display, fs, os::unix::fs::FileTypeExt, time::Duration};
 
-use holdfast_protocol::{CallError, Failure, Rejection, Unreachable};
+use holdfast_protocol::{CallError, ChannelError, Failure, Rejection, Unreachable};
 use keystore_tee::{shown, Endpoint};
 
 /// What is wrong, and what to do.
@@ -22,6 +22,14 @@ pub(super) fn on(error: &CallError, endpoint: &Endpoint) -> String {
 /// For an answer that does not belong to the question.
 pub(super) fn strange(endpoint: &Endpoint) -> String {
     format!("what listens at {endpoint} does not answer as a holdfast-host does: is the address right?")
+}
+
+/// For a TEE that answers and has no store.
+pub(super) fn unusable(endpoint: &impl Display) -> String {
+    format!(
+        "the store behind {endpoint} cannot be used; the daemon's log says why: look at its disk, its permissions and \
+         its version"
+    )
 }
 
 /// For a command whose time is up although the daemon answers.
@@ -48,22 +56,44 @@ fn rejected(rejection: &Rejection, endpoint: &Endpoint) -> String {
 
 fn unconnected(why: &str, endpoint: &Endpoint) -> String {
     let why = shown(why);
-    let start = match endpoint {
-        Endpoint::Unix(path) => format!("holdfast-host --socket {}", path.display()),
-        Endpoint::Tcp(address) => format!("holdfast-host --tcp {address}"),
+    // With another store it would have other keys.
+    let (start, right) = match endpoint {
+        Endpoint::Unix(_) => (
+            "start it as it was started before (the same --config, or --socket and --store)",
+            "is this the daemon's --socket?",
+        ),
+        Endpoint::Tcp(_) => (
+            "start it as it was started before (the same --config, or --tcp and --store)",
+            "is this the daemon's --tcp address, not its --http?",
+        ),
     };
     match os_error(&why).map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::NOENT) => format!(
-            "there is no daemon at {endpoint}: start it with `{start}`, or name the one that runs with --keystore-uri"
-        ),
+        Some(rustix::io::Errno::NOENT) => {
+            format!("there is no daemon at {endpoint}: {start}, or name the one that runs with --keystore-uri")
+        }
+        Some(rustix::io::Errno::CONNREFUSED) if no_socket(endpoint) => {
+            format!("what is at {endpoint} is no socket: name the daemon's socket with --keystore-uri")
+        }
         Some(rustix::io::Errno::CONNREFUSED) => {
-            format!("nobody listens at {endpoint}, where a daemon was or should be: start it with `{start}`")
+            format!("nobody listens at {endpoint}, where a daemon was or should be: {start}")
         }
         Some(rustix::io::Errno::ACCESS) => format!(
             "this user may not open {endpoint}: run as the daemon's user, or give the daemon `--socket-mode 0660` and \
              join its group, and let both enter the socket's directory"
         ),
+        _ if why == ChannelError::NotDuctile.to_string() => format!("{endpoint} cannot be used: {why}: {right}"),
+        _ if ["greeting", "welcome"].into_iter().any(|what| why == ChannelError::Deadline(what).to_string()) => {
+            format!("{endpoint} cannot be used: {why}: it hangs or is overloaded: look at its process")
+        }
         _ => format!("{endpoint} cannot be used: {why}"),
+    }
+}
+
+/// Something is there that no daemon made.
+fn no_socket(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Unix(path) => fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket()),
+        Endpoint::Tcp(_) => false,
     }
 }
 
@@ -111,14 +141,31 @@ mod tests {
 
     #[test]
     fn every_way_not_to_reach_a_daemon_says_what_to_do() {
-        says(connection(2), &["no daemon at unix:///run/h.sock", "`holdfast-host --socket /run/h.sock`"]);
-        says(connection(111), &["nobody listens", "`holdfast-host --socket /run/h.sock`"]);
+        says(connection(2), &["no daemon at unix:///run/h.sock", "as it was started before", "--socket and --store"]);
+        says(connection(111), &["nobody listens", "as it was started before", "--socket and --store"]);
         says(connection(13), &["may not open", "the daemon's user", "--socket-mode 0660"]);
         says(connection(24), &["cannot be used", "Too many open files"]);
         says(CallError::Deadline, &["does not answer", "Restart it"]);
         says(Failure::Deadline.into(), &["does not answer"]);
         let tcp = on(&connection(111), &at("tcp://127.0.0.1:9617"));
-        assert!(tcp.contains("`holdfast-host --tcp 127.0.0.1:9617`"), "{tcp}");
+        assert!(tcp.contains("--tcp and --store"), "{tcp}");
+    }
+
+    #[test]
+    fn what_is_no_daemon_or_does_not_greet_says_what_to_look_at() {
+        let broken = |error: ChannelError| CallError::Unreachable(Unreachable::Connection(error.to_string()));
+        for what in ["greeting", "welcome"] {
+            says(broken(ChannelError::Deadline(what)), &[what, "it hangs or is overloaded: look at its process"]);
+        }
+        says(broken(ChannelError::NotDuctile), &["is this the daemon's --socket?"]);
+        let tcp = on(&broken(ChannelError::NotDuctile), &at("tcp://127.0.0.1:9616"));
+        assert!(tcp.contains("is this the daemon's --tcp address, not its --http?"), "{tcp}");
+
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let file = dir.path().join("host.sock");
+        fs::write(&file, "").expect("ours");
+        let plain = on(&connection(111), &Endpoint::unix(file).expect("a short path"));
+        assert!(plain.contains("is no socket"), "{plain}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! `tee keys`.
 
-use holdfast_protocol::{KeyInfo, Scheme, Usage};
+use holdfast_protocol::{Call, KeyInfo, Reply, Scheme, TeeInfo, Usage};
 use keystore_tee::{read_keys, ListError};
 use serde::Serialize;
 
-use super::Daemon;
+use super::{advice, Daemon};
 use crate::signer::hex;
 
 /// A key, as it is shown.
@@ -14,7 +14,7 @@ pub(super) struct Key {
     #[serde(rename = "type")]
     key_type: String,
     scheme: &'static str,
-    /// The public key in hex.
+    /// The public key as 0x-prefixed hex.
     public: String,
     /// `generated` in the TEE, or `seeded` from a secret that somebody else knows.
     origin: &'static str,
@@ -35,6 +35,26 @@ pub(super) fn read(daemon: &Daemon) -> Result<Vec<KeyInfo>, String> {
     })
 }
 
+/// An error if the store counts more keys than the `listed` ones: the others cannot be read.
+pub(super) fn complete(daemon: &Daemon, listed: usize) -> Result<(), String> {
+    let more = |info: &TeeInfo| info.keys.filter(|keys| usize::try_from(*keys).is_ok_and(|keys| keys > listed));
+    if more(&daemon.info).is_none() {
+        return Ok(());
+    }
+    // A key may have been retired between the count and the list.
+    let now = match daemon.ask(Call::Info) {
+        Ok(Reply::Info(info)) => info,
+        Ok(_) => return Err(advice::strange(daemon.endpoint())),
+        Err(error) => return Err(daemon.explain(&error)),
+    };
+    more(&now).map_or(Ok(()), |counted| {
+        Err(format!(
+            "the store counts {counted} keys and {listed} can be read: an object in it is damaged or missing; keys \
+             cannot be restored, so give the daemon a new store and rotate the session keys (docs/daemon.md)"
+        ))
+    })
+}
+
 /// For people: one row for each.
 pub(super) fn text(keys: &[Key]) -> String {
     if keys.is_empty() {
@@ -42,7 +62,7 @@ pub(super) fn text(keys: &[Key]) -> String {
     }
     let mut text = row("TYPE", "SCHEME", "ORIGIN", "USAGE", "PUBLIC KEY");
     for key in keys {
-        text += &row(&key.key_type, key.scheme, key.origin, key.usage, &format!("0x{}", key.public));
+        text += &row(&key.key_type, key.scheme, key.origin, key.usage, &key.public);
     }
     text
 }
@@ -60,7 +80,7 @@ impl From<&KeyInfo> for Key {
                 Scheme::Ed25519 => "ed25519",
                 Scheme::Ecdsa => "ecdsa",
             },
-            public: hex(&key.id.public),
+            public: format!("0x{}", hex(&key.id.public)),
             origin: if key.seeded { "seeded" } else { "generated" },
             usage: match key.usage {
                 Usage::Sign => "sign",
@@ -75,7 +95,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::{
-        super::testing::{endless, Served},
+        super::testing::{damaged, endless, soon, Served},
         *,
     };
     use holdfast_protocol::KeyId;
@@ -104,7 +124,9 @@ mod tests {
     fn json_has_a_list_of_plain_records() {
         let value = serde_json::to_value([key(b"gran", Scheme::Ed25519, false, Usage::Sign)]).expect("plain data");
         let wanted = serde_json::json!([{
-            "type": "gran", "scheme": "ed25519", "public": "ab".repeat(32), "origin": "generated", "usage": "sign",
+            "type": "gran", "scheme": "ed25519",
+            "public": format!("0x{}", "ab".repeat(32)),
+            "origin": "generated", "usage": "sign",
         }]);
         assert_eq!(value, wanted);
     }
@@ -117,8 +139,24 @@ mod tests {
         let keys = ask(&served.connect()).expect("it answers");
         let types: Vec<&str> = keys.iter().map(|key| key.key_type.as_str()).collect();
         assert_eq!(types, ["aura", "gran"]);
-        assert!(keys.iter().all(|key| key.origin == "generated" && key.public.len() == 64));
+        assert!(keys.iter().all(|key| key.origin == "generated" && key.public.len() == 2 + 64));
     }
+
+    #[test]
+    fn a_key_that_is_counted_and_not_listed_is_an_error_unless_it_was_retired_meanwhile() {
+        let (endpoint, _dir) = damaged();
+        let daemon = Daemon::connect(&endpoint, soon()).expect("it answers");
+        let error = complete(&daemon, 1).expect_err("one cannot be read");
+        assert!(error.starts_with("the store counts 2 keys and 1 can be read: "), "{error}");
+        assert_eq!(complete(&daemon, 2), Ok(()));
+
+        let served = Served::start();
+        served.make_session_keys();
+        let mut daemon = served.connect();
+        daemon.info.keys = Some(3);
+        assert_eq!(complete(&daemon, 2), Ok(()));
+    }
+
     // Rule 7: what comes from a socket is bounded.
     #[test]
     fn rule_7_a_list_without_end_is_given_up_in_time() {

@@ -74,11 +74,17 @@ impl Command {
         match &self.action {
             Action::Status(options) => {
                 let status = Daemon::connect(&options.keystore_uri, end).and_then(|daemon| status::ask(&daemon))?;
-                print(&mut out, options.format, &status, status::text)
+                print(&mut out, options.format, &status, status::text)?;
+                status.result()
             }
             Action::Keys(options) => {
-                let keys = Daemon::connect(&options.keystore_uri, end).and_then(|daemon| keys::ask(&daemon))?;
-                print(&mut out, options.format, &keys, |keys| keys::text(keys))
+                let daemon = Daemon::connect(&options.keystore_uri, end)?;
+                let keys = keys::ask(&daemon)?;
+                print(&mut out, options.format, &keys, |keys| keys::text(keys))?;
+                if let (Format::Text, Err(why)) = (options.format, keys::complete(&daemon, keys.len())) {
+                    let _ = writeln!(io::stderr(), "warning: {why}");
+                }
+                Ok(())
             }
             Action::SelfTest(options) => {
                 let report = self_test::run(&options.keystore_uri, end);
@@ -251,18 +257,28 @@ mod testing {
 
     /// Lists a key on each page, and always one more; and answers everything else.
     pub(super) fn endless() -> (Endpoint, tempfile::TempDir) {
+        listing(u32::MAX, u32::MAX)
+    }
+
+    /// Counts two keys and lists one of them.
+    pub(super) fn damaged() -> (Endpoint, tempfile::TempDir) {
+        listing(2, 1)
+    }
+
+    /// Says that it has `counted` keys, and lists one on each of so many pages.
+    fn listing(counted: u32, pages: u32) -> (Endpoint, tempfile::TempDir) {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let socket = dir.path().join("host.sock");
         let listener = UnixListener::bind(&socket).expect("a free path");
         thread::spawn(move || {
             let (stream, _) = listener.accept().expect("a client");
             let (_, pending) = server::accept(stream, soon()).expect("it says hello");
-            let welcome = Welcome { version: VERSION, tee: hostile() };
+            let welcome = Welcome { version: VERSION, tee: hostile(counted) };
             let (mut requests, responder) = pending.welcome(welcome).expect("it listens");
             let mut made = 0_u32;
             while let Ok(Some(request)) = requests.next() {
                 let result = match request.call {
-                    Call::Info => Ok(Reply::Info(hostile())),
+                    Call::Info => Ok(Reply::Info(hostile(counted))),
                     Call::Lease(_) => {
                         let tenure = Tenure::Free { last: None, reserved_ms: 0 };
                         Ok(Reply::Lease(Lease { tenure, lasts_ms: 1, last_vote: None, last_slot: None }))
@@ -273,7 +289,10 @@ mod testing {
                         made += 1;
                         let public = [&made.to_be_bytes()[..], &[0; 28]].concat();
                         let id = KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public };
-                        Ok(Reply::Keys { keys: vec![KeyInfo { id, usage: Usage::Sign, seeded: false }], more: true })
+                        Ok(Reply::Keys {
+                            keys: vec![KeyInfo { id, usage: Usage::Sign, seeded: false }],
+                            more: made < pages,
+                        })
                     }
                     _ => Err(Failure::NoSuchKey),
                 };
@@ -285,14 +304,14 @@ mod testing {
         (Endpoint::unix(socket).expect("a short path"), dir)
     }
 
-    fn hostile() -> TeeInfo {
+    fn hostile(counted: u32) -> TeeInfo {
         TeeInfo {
             ta_version: 1,
             schema: 1,
             kind: HOSTILE.into(),
             simulated: false,
             development: false,
-            keys: Some(u32::MAX),
+            keys: Some(counted),
             catalogue: 0,
         }
     }

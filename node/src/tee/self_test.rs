@@ -58,12 +58,7 @@ pub(super) fn run(endpoint: &Endpoint, end: Instant) -> Report {
         steps.push(step("store", store(&daemon)));
         steps.push(step("round trip", round_trip(&daemon)));
         let keys = keys::read(&daemon);
-        let session = |keys: &Vec<KeyInfo>| keys.iter().filter(|key| SESSION.contains(&key.id.key_type)).count();
-        let found = keys.as_ref().map(|keys| match session(keys) {
-            0 => "no session keys: a validator's node makes them with author_rotateKeysWithOwner".into(),
-            session => format!("{} keys, of them {session} session keys", keys.len()),
-        });
-        steps.push(step("keys", found.map_err(Clone::clone)));
+        steps.push(step("keys", keys.as_ref().map_err(Clone::clone).and_then(|keys| held(&daemon, keys))));
         steps.extend(signatures(&daemon, &keys.unwrap_or_default()));
     }
     Report { uri: endpoint.to_string(), ok: steps.iter().all(|step| step.ok), steps }
@@ -88,11 +83,7 @@ fn store(daemon: &Daemon) -> Result<String, String> {
     let schema = daemon.info.schema;
     match daemon.info.keys {
         Some(keys) => Ok(format!("schema {schema}, {keys} keys")),
-        None => Err(format!(
-            "the store behind {} cannot be used; the daemon's log says why: look at its disk, its permissions and its \
-             version",
-            daemon.endpoint()
-        )),
+        None => Err(advice::unusable(daemon.endpoint())),
     }
 }
 
@@ -109,6 +100,14 @@ fn round_trip(daemon: &Daemon) -> Result<String, String> {
     times.sort();
     let median = times.get(TRIPS / 2).copied().unwrap_or_default();
     Ok(format!("{:.2} ms, the median of {TRIPS}", median.as_secs_f64() * 1e3))
+}
+
+fn held(daemon: &Daemon, keys: &[KeyInfo]) -> Result<String, String> {
+    keys::complete(daemon, keys.len())?;
+    Ok(match keys.iter().filter(|key| SESSION.contains(&key.id.key_type)).count() {
+        0 => "no session keys: a validator's node makes them with author_rotateKeysWithOwner".into(),
+        session => format!("{} keys, of them {session} session keys", keys.len()),
+    })
 }
 
 /// One step for each session key, as far as there is time.
@@ -164,7 +163,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        super::testing::{endless, soon, Served},
+        super::testing::{damaged, endless, soon, Served},
         *,
     };
 
@@ -189,6 +188,16 @@ mod tests {
         assert!(text(&report).starts_with("FAIL  connect  there is no daemon"), "{}", text(&report));
         let error = report.result().expect_err("it failed");
         assert_eq!(error, "the self-test of unix:///nonexistent/host.sock failed: connect");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_fails_the_test_and_says_what_to_do() {
+        let (endpoint, _dir) = damaged();
+        let report = run(&endpoint, soon());
+        let step = report.steps.iter().find(|step| step.name == "keys").expect("it was tried");
+        assert!(!step.ok && step.detail.contains("counts 2 keys and 1 can be read"), "{step:?}");
+        assert!(step.detail.contains("a new store and rotate the session keys"), "{step:?}");
+        assert!(report.result().is_err(), "{report:?}");
     }
 
     // Rule 7: what comes from a socket is bounded, and does no harm.

@@ -27,6 +27,13 @@ pub(super) struct Status {
     lease: LeaseStatus,
 }
 
+impl Status {
+    /// An error if the store cannot be used.
+    pub(super) fn result(&self) -> Result<(), String> {
+        self.keys.map(|_| ()).ok_or_else(|| advice::unusable(&self.uri))
+    }
+}
+
 /// Asks for it.
 pub(super) fn ask(daemon: &Daemon) -> Result<Status, String> {
     match daemon.ask(Call::Lease(Claim::Look)) {
@@ -141,8 +148,12 @@ mod tests {
 
     #[test]
     fn a_store_that_cannot_be_used_and_a_lease_of_nobody_are_told() {
-        let text = text(&sample(Tenure::Free { last: None, reserved_ms: 0 }, None));
+        let status = sample(Tenure::Free { last: None, reserved_ms: 0 }, None);
+        let text = text(&status);
         assert!(text.contains("the store cannot be used") && text.contains("held by nobody"), "{text}");
+        let error = status.result().expect_err("no key can be used");
+        assert!(error.starts_with("the store behind unix:///run/h.sock cannot be used"), "{error}");
+        assert_eq!(sample(Tenure::Free { last: None, reserved_ms: 0 }, Some(0)).result(), Ok(()));
     }
 
     #[test]

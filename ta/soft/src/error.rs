@@ -14,7 +14,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// A symbolic link, or not a directory.
-    #[error("the store {} is not a directory itself: name the directory, not a link to it", .0.display())]
+    #[error("the store {} is no directory (a link to one is not followed): name the directory itself", .0.display())]
     NotADirectory(PathBuf),
     /// Somebody else's.
     #[error(

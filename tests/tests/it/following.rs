@@ -4,7 +4,7 @@ use anyhow::Result;
 use holdfast_e2e::{
     chain::{sr25519_of, Kind},
     directory, host,
-    node::Setup,
+    node::{subcommand, Setup},
     proof,
     rpc::Heads,
     Chain, HostProcess, SOON,
@@ -17,13 +17,18 @@ async fn a_validator_started_before_its_daemon_follows_the_chain_and_signs_when_
     let directory = directory()?;
     let directory = directory.path();
     let chain = Chain::new(directory, Kind::Local, &["Alice", "Bob"])?;
-    store_with_keys_of_alice(directory, &chain).await?;
+    // With it the node is the same in the daemon's eyes as the one that held the lease on these keys before.
+    let network_key = directory.join("alice.key").display().to_string();
+    let made = subcommand(&["key", "generate-node-key", "--file", &network_key])?;
+    assert!(made.status.success(), "{made:?}");
+    store_with_keys_of_alice(directory, &chain, &network_key).await?;
 
     let bobs_host = HostProcess::start(directory, "bobs-host").await?;
     let bob = Setup::new(directory, "bob", &chain).with(&["--bob", "--keystore-uri", &bobs_host.uri()]).start().await?;
     // Not started with --alice, which would put the key into the signer: this validator's keys are there already.
     let mut alice = Setup::new(directory, "alice", &chain)
         .with(&["--validator", "--keystore-uri", &host::uri_of(directory, "alices-host")])
+        .with(&["--node-key-file", &network_key])
         .with(&["--reserved-nodes", &bob.address().await?])
         .start()
         .await?;
@@ -52,10 +57,12 @@ async fn a_validator_started_before_its_daemon_follows_the_chain_and_signs_when_
 }
 
 /// Leaves a store with Alice's session keys behind, for a daemon that is started later.
-async fn store_with_keys_of_alice(directory: &std::path::Path, chain: &Chain) -> Result<()> {
+async fn store_with_keys_of_alice(directory: &std::path::Path, chain: &Chain, network_key: &str) -> Result<()> {
     let host = HostProcess::start(directory, "alices-host").await?;
-    let node =
-        Setup::new(directory, "first-alice", chain).with(&["--alice", "--keystore-uri", &host.uri()]).start().await?;
+    let node = Setup::new(directory, "first-alice", chain)
+        .with(&["--alice", "--keystore-uri", &host.uri(), "--node-key-file", network_key])
+        .start()
+        .await?;
     assert!(node.rpc().has_key(&sr25519_of("Alice").public().0, "aura").await?);
     Ok(())
 }
