@@ -17,6 +17,7 @@ use std::{
 use anyhow::{bail, ensure, Context, Result};
 use rustix::{
     fs::{flock, FlockOperation},
+    io::Errno,
     process::Signal,
 };
 use sp_core::sr25519;
@@ -34,6 +35,9 @@ use crate::{
 
 /// The accounts that can be validators, in order.
 pub const NAMES: [&str; 6] = ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie"];
+
+/// How long a daemon has to end after a failed start.
+const FAREWELL: Duration = Duration::from_secs(15);
 
 /// How a network is made, and started again.
 #[derive(Clone, Copy, Debug)]
@@ -94,37 +98,28 @@ impl Network {
         let names = names.with_context(|| format!("a network has 1 to {} validators", NAMES.len()))?;
         let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
         let mut hosts = Vec::new();
-        for name in &names {
-            let own = directory.join(name);
-            std::fs::create_dir_all(&own).with_context(|| format!("cannot make {}", own.display()))?;
-            let host = HostProcess::start_with_lease(&own, &format!("{name}-host"), settings.lease).await;
-            hosts.push(host.with_context(|| format!("{name}'s signer daemon does not start"))?);
-        }
-        let (chain, keys) = chain_of(directory, &settings, &hosts).await?;
-        let mut peers = Vec::new();
-        for name in &names {
-            peers.push(Peer::new(&directory.join(name), &format!("{name}-node"))?);
-        }
-        let addresses: Vec<String> = peers.iter().map(Peer::address).collect();
-        let mut launched = Vec::new();
-        for (number, ((name, host), peer)) in names.iter().zip(&hosts).zip(&peers).enumerate() {
-            let port = |first: u16| if first == 0 { 0 } else { first + number as u16 };
-            let ports = Ports {
-                p2p: peer.port.number(),
-                rpc: port(settings.rpc_port),
-                prometheus: port(settings.prometheus_port),
-            };
-            let own = directory.join(name);
-            let setup = validator_node(&own, name, "node", &chain, host, peer, &addresses).listening_on(ports);
-            let process = setup.launch()?;
-            launched.push((setup, process));
-        }
-        let mut validators = Vec::new();
-        let parts = names.into_iter().zip(keys).zip(hosts).zip(peers).zip(launched);
-        for ((((name, keys), host), peer), (setup, process)) in parts {
-            let node = setup.started(process).await.with_context(|| format!("{name}'s node does not start"))?;
-            validators.push(Validator { name, keys, host, node, standby: None, ports: vec![peer.port] });
-        }
+        let started = match start_all(directory, &settings, &names, &mut hosts).await {
+            Ok(started) => started,
+            Err(reason) => {
+                // The nodes are gone. A daemon that is asked to end takes its socket with it; the reason is the error,
+                // however that goes.
+                for host in &mut hosts {
+                    let _ = host.terminate(FAREWELL).await;
+                }
+                return Err(reason);
+            }
+        };
+        let Started { chain, keys, addresses, nodes } = started;
+        let parts = names.into_iter().zip(keys).zip(hosts).zip(nodes);
+        let validators = parts.map(|(((name, keys), host), (node, port))| Validator {
+            name,
+            keys,
+            host,
+            node,
+            standby: None,
+            ports: vec![port],
+        });
+        let validators = validators.collect();
         Ok(Network { directory: directory.to_owned(), settings, chain, addresses, validators, _lock: lock })
     }
 
@@ -135,7 +130,8 @@ impl Network {
         let peer = Peer::new(&own, &format!("{name}-standby"))?;
         let listening = Ports { p2p: peer.port.number(), ..Ports::default() };
         let setup = validator_node(&own, name, "standby", &self.chain, host, &peer, &self.addresses);
-        *standby = Some(setup.listening_on(listening).start().await?);
+        let node = setup.listening_on(listening).start().await;
+        *standby = Some(node.with_context(|| format!("{name}'s standby node does not start"))?);
         ports.push(peer.port);
         Ok(())
     }
@@ -249,6 +245,52 @@ pub async fn wait_votes(node: &NodeProcess, before: u64, limit: Duration) -> Res
     within(limit, "a vote", asking).await?
 }
 
+/// What a network has beside its daemons.
+struct Started {
+    chain: Chain,
+    keys: Vec<SessionKeys>,
+    addresses: Vec<String>,
+    /// With the ports on which other nodes find them.
+    nodes: Vec<(NodeProcess, Port)>,
+}
+
+/// Starts everything. The daemons that have started are in `hosts`, after an error too.
+async fn start_all(
+    directory: &Path,
+    settings: &Settings,
+    names: &[String],
+    hosts: &mut Vec<HostProcess>,
+) -> Result<Started> {
+    for name in names {
+        let own = directory.join(name);
+        std::fs::create_dir_all(&own).with_context(|| format!("cannot make {}", own.display()))?;
+        let host = HostProcess::start_with_lease(&own, &format!("{name}-host"), settings.lease).await;
+        hosts.push(host.with_context(|| format!("{name}'s signer daemon does not start"))?);
+    }
+    let (chain, keys) = chain_of(directory, settings, hosts).await?;
+    let mut peers = Vec::new();
+    for name in names {
+        peers.push(Peer::new(&directory.join(name), &format!("{name}-node"))?);
+    }
+    let addresses: Vec<String> = peers.iter().map(Peer::address).collect();
+    let mut launched = Vec::new();
+    for (number, ((name, host), peer)) in names.iter().zip(&*hosts).zip(&peers).enumerate() {
+        let port = |first: u16| if first == 0 { 0 } else { first + number as u16 };
+        let ports =
+            Ports { p2p: peer.port.number(), rpc: port(settings.rpc_port), prometheus: port(settings.prometheus_port) };
+        let own = directory.join(name);
+        let setup = validator_node(&own, name, "node", &chain, host, peer, &addresses).listening_on(ports);
+        let process = setup.launch()?;
+        launched.push((setup, process));
+    }
+    let mut nodes = Vec::new();
+    for ((name, peer), (setup, process)) in names.iter().zip(peers).zip(launched) {
+        let node = setup.started(process).await.with_context(|| format!("{name}'s node does not start"))?;
+        nodes.push((node, peer.port));
+    }
+    Ok(Started { chain, keys, addresses, nodes })
+}
+
 /// What makes a node the same in the eyes of others after a restart: its network key and its port.
 struct Peer {
     key: PathBuf,
@@ -341,7 +383,11 @@ async fn chain_of(directory: &Path, settings: &Settings, hosts: &[HostProcess]) 
 fn lock(directory: &Path) -> Result<File> {
     let path = directory.join("lock");
     let lock = File::create(&path).with_context(|| format!("cannot write to {}", directory.display()))?;
-    let held = flock(&lock, FlockOperation::NonBlockingLockExclusive);
-    held.with_context(|| format!("another network runs in {}: end it, or choose another", directory.display()))?;
-    Ok(lock)
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(Errno::WOULDBLOCK) => {
+            bail!("another network runs in {}: end it, or choose another directory", directory.display())
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
 }

@@ -4,9 +4,12 @@ use std::{
     collections::VecDeque,
     io::{self, BufRead, BufReader, PipeReader, Write},
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{mpsc, Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc, Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+    },
     time::Duration,
 };
 
@@ -16,10 +19,19 @@ use tokio::sync::watch;
 
 use crate::within;
 
+/// As many of the last lines as a reason may have: a fault in a configuration is shown with its line.
+const REASON: usize = 8;
 /// How many of the last lines a process leaves behind for whoever reads a failed test.
 const TAIL: usize = 60;
 /// How many lines are kept in memory: more than a test's process prints, and a bound for a network that runs for days.
 const KEPT: usize = 50_000;
+/// Whether a process that did not end with success leaves its last lines on the standard error.
+static SHOWS_TAILS: AtomicBool = AtomicBool::new(true);
+
+/// From now on, no process leaves its last lines on the standard error: for a program whose user has the files.
+pub fn leave_logs_in_files() {
+    SHOWS_TAILS.store(false, Ordering::Relaxed);
+}
 
 /// A child process whose output is kept. It is killed when this is dropped, and by the kernel when this process dies.
 /// Signals from a terminal do not reach it: who started it decides in what order things end.
@@ -106,7 +118,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         // A process that has ended already is no failure here.
         let _ = self.kill();
-        if self.succeeded {
+        if self.succeeded || !SHOWS_TAILS.load(Ordering::Relaxed) {
             return;
         }
         let lines = self.log.lines();
@@ -119,6 +131,7 @@ impl Drop for Process {
 /// What a process prints, line by line, as it comes.
 #[derive(Clone)]
 pub struct Log {
+    file: Arc<PathBuf>,
     lines: Arc<Mutex<Lines>>,
     /// Number of lines; its sender is dropped when the process has closed its streams.
     count: watch::Receiver<usize>,
@@ -132,10 +145,10 @@ struct Lines {
 }
 
 impl Log {
-    fn read(reader: PipeReader, file: &Path) -> Result<Log> {
-        let mut file = std::fs::File::options().create(true).append(true).open(file)?;
+    fn read(reader: PipeReader, path: &Path) -> Result<Log> {
+        let mut file = std::fs::File::options().create(true).append(true).open(path)?;
         let (grown, count) = watch::channel(0);
-        let log = Log { lines: Arc::default(), count };
+        let log = Log { file: Arc::new(path.to_owned()), lines: Arc::default(), count };
         let lines = log.lines.clone();
         std::thread::Builder::new().name("log".into()).spawn(move || {
             let mut reader = BufReader::new(reader);
@@ -149,6 +162,11 @@ impl Log {
             }
         })?;
         Ok(log)
+    }
+
+    /// Where it is kept.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// All lines so far; the last 50,000 if there are more.
@@ -166,9 +184,23 @@ impl Log {
         self.wait_for_line(&format!("a line with `{text}`"), limit, |line| line.contains(text)).await
     }
 
-    /// The first line that fulfils `condition`, when it comes. An error if the process ends without it.
+    /// The first line that fulfils `condition`, when it comes. An error if the process ends without it, which begins
+    /// with what it said last.
     pub async fn wait_for_line(&self, what: &str, limit: Duration, condition: impl Fn(&str) -> bool) -> Result<String> {
-        within(limit, what, self.find(condition)).await?.with_context(|| format!("it ended without {what}"))
+        let found = within(limit, what, self.find(condition)).await;
+        let file = self.file.display();
+        match found {
+            Ok(Some(line)) => Ok(line),
+            Ok(None) => {
+                let lines: Vec<String> = self.lines().into_iter().filter(|line| !line.is_empty()).collect();
+                let reason = match &lines[lines.len().saturating_sub(REASON)..] {
+                    [] => "it said nothing".into(),
+                    reason => reason.join("\n"),
+                };
+                bail!("{reason} (it ended without {what}; its log: {file})")
+            }
+            Err(late) => bail!("{late:#} (its log: {file})"),
+        }
     }
 
     /// Nothing if the process ends before.

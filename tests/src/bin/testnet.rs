@@ -4,7 +4,7 @@
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::pin,
     process::ExitCode,
     time::{Duration, Instant},
@@ -16,7 +16,9 @@ use holdfast_e2e::{
     binaries,
     chain::{Timing, SESSION_BLOCKS},
     network::{Network, Settings, Validator, NAMES},
-    ports, proof,
+    ports,
+    process::leave_logs_in_files,
+    proof,
     rpc::Rpc,
     NodeProcess,
 };
@@ -46,8 +48,8 @@ struct Cli {
     /// How many validators, 1 to 6. GRANDPA needs more than two thirds of them: three of three, three of four.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=NAMES.len() as i64))]
     validators: u16,
-    /// Milliseconds of a slot, an even number of at least 1000.
-    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..=60_000))]
+    /// Milliseconds of a slot, an even number, 1000 to 60000.
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = slot_millis)]
     slot_ms: u64,
     /// The first validator gets a second node on its daemon, on standby.
     #[arg(long)]
@@ -73,11 +75,13 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<()> {
+    leave_logs_in_files();
     let mut end = End::new()?;
     let settings = check(&cli)?;
     let directory = std::path::absolute(&cli.dir)?;
     std::fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    writeln!(io::stdout(), "Starting {} validators in {} …", cli.validators, directory.display())?;
+    let validators = if cli.validators == 1 { "validator" } else { "validators" };
+    writeln!(io::stdout(), "Starting {} {validators} in {} …", cli.validators, directory.display())?;
     let mut network = {
         let mut starting = pin!(begin(&directory, settings, cli.standby));
         tokio::select! {
@@ -93,6 +97,9 @@ async fn run(cli: Cli) -> Result<()> {
         () = end.asked() => Ok(()),
     };
     let _ = writeln!(io::stdout(), "Stopping …");
+    for line in ended_before(&mut network) {
+        let _ = writeln!(io::stdout(), "{line}");
+    }
     tokio::select! {
         stopped = network.stop(FAREWELL) => stopped?,
         () = end.asked() => bail!("asked again: killed what still ran"),
@@ -100,22 +107,45 @@ async fn run(cli: Cli) -> Result<()> {
     shown
 }
 
-async fn begin(directory: &std::path::Path, settings: Settings, standby: bool) -> Result<Network> {
-    let logs = || format!("the logs are in {}/*/*.log", directory.display());
-    let mut network = Network::start(directory, settings).await.with_context(logs)?;
-    if standby {
-        network.start_standby(0).await.with_context(logs)?;
+async fn begin(directory: &Path, settings: Settings, standby: bool) -> Result<Network> {
+    let mut network = Network::start(directory, settings).await?;
+    let started = if standby { network.start_standby(0).await } else { Ok(()) };
+    if let Err(reason) = started {
+        // However the others end, this is why.
+        let _ = network.stop(FAREWELL).await;
+        return Err(reason);
     }
     Ok(network)
+}
+
+/// A line for each process that has ended without being asked here.
+fn ended_before(network: &mut Network) -> Vec<String> {
+    let mut lines = Vec::new();
+    for Validator { name, host, node, standby, .. } in &mut network.validators {
+        let standby = standby.as_mut().map(|standby| ("standby node", standby.process()));
+        for (part, process) in [("node", node.process()), ("daemon", host.process())].into_iter().chain(standby) {
+            if process.check_running().is_err() {
+                let log = process.log().file().display();
+                lines.push(format!("{name}'s {part} had ended before (its log: {log})"));
+            }
+        }
+    }
+    lines
 }
 
 /// What can be known to be wrong before anything starts.
 fn check(cli: &Cli) -> Result<Settings> {
     binaries::node()?;
     binaries::host()?;
-    for (first, of, option) in
-        [(cli.rpc_port, "RPC", "--rpc-port"), (cli.prometheus_port, "metrics", "--prometheus-port")]
-    {
+    let (rpc, prometheus) = (cli.rpc_port, cli.prometheus_port);
+    if rpc != 0 && prometheus != 0 && rpc.abs_diff(prometheus) < cli.validators {
+        bail!(
+            "--rpc-port {rpc} and --prometheus-port {prometheus} overlap: each validator takes the next port after \
+             either, so choose them at least {} apart (0 takes any)",
+            cli.validators
+        );
+    }
+    for (first, of, option) in [(rpc, "RPC", "--rpc-port"), (prometheus, "metrics", "--prometheus-port")] {
         for port in (first..).take(cli.validators.into()).take_while(|_| first != 0) {
             ports::can_listen(port).with_context(|| {
                 format!(
@@ -129,8 +159,8 @@ fn check(cli: &Cli) -> Result<Settings> {
     Ok(Settings {
         validators: cli.validators.into(),
         timing,
-        rpc_port: cli.rpc_port,
-        prometheus_port: cli.prometheus_port,
+        rpc_port: rpc,
+        prometheus_port: prometheus,
         ..Settings::default()
     })
 }
@@ -139,15 +169,18 @@ fn check(cli: &Cli) -> Result<Settings> {
 async fn show(network: &mut Network) -> Result<()> {
     let start = Instant::now();
     let mut out = io::stdout();
-    writeln!(out, "\n{:<16}{:<26}{:<38}signer daemon", "node", "RPC", "metrics")?;
+    writeln!(out, "\n{:<16}{:<9}{:<22}{:<32}{:<31}its PID", "node", "PID", "RPC", "metrics", "signer daemon")?;
     for Validator { host, node, standby, .. } in &mut network.validators {
         let health = format!("http://{}/health", host.http_address().await?);
+        let daemon = host.process().id();
         for node in std::iter::once(node).chain(standby) {
             let (rpc, metrics) = (node.rpc_address().await?, node.metrics_address().await?);
-            let name = node.process().name();
+            let process = node.process();
             writeln!(
                 out,
-                "{name:<16}{:<26}{:<38}{health}",
+                "{:<16}{:<9}{:<22}{:<32}{health:<31}{daemon}",
+                process.name(),
+                process.id(),
                 format!("ws://{rpc}"),
                 format!("http://{metrics}/metrics")
             )?;
@@ -170,7 +203,7 @@ async fn line(network: &mut Network) -> String {
     for Validator { name, node, standby, .. } in &mut network.validators {
         signers.push((name.clone(), signer(node)));
         if let Some(standby) = standby {
-            signers.push((format!("{name}'s second"), signer(standby)));
+            signers.push((standby.process().name().to_owned(), signer(standby)));
         }
     }
     let mut states = Vec::new();
@@ -188,8 +221,8 @@ async fn line(network: &mut Network) -> String {
     };
     let author = |key| names.iter().find(|(known, _)| known == key).map_or("another", |(_, name)| name);
     let authors: Vec<&str> = authors.iter().map(author).collect();
-    let by = if authors.is_empty() { "nobody yet".into() } else { authors.join(" ") };
-    format!("best #{best}  finalised #{finalised}  by {by}  |  {}", states.join(", "))
+    let by = if authors.is_empty() { String::new() } else { format!("  by {}", authors.join(" ")) };
+    format!("best #{best}  finalised #{finalised}{by}  |  {}", states.join(", "))
 }
 
 struct Blocks {
@@ -225,6 +258,14 @@ fn signer(node: &mut NodeProcess) -> JoinHandle<String> {
             Ok(Err(_)) | Err(_) => "silent".into(),
         }
     })
+}
+
+/// Milliseconds of a slot. The chain needs half of it too: pallet-timing refuses a slot without a whole half.
+fn slot_millis(text: &str) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(slot) if (1000..=60_000).contains(&slot) && slot.is_multiple_of(2) => Ok(slot),
+        _ => Err("write an even number, 1000 to 60000: half a slot is a whole number of milliseconds".into()),
+    }
 }
 
 /// A port, or 0, with five more after it.

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use holdfast_e2e::{binaries, directory, process::Process, within, SOON};
-use rustix::process::Signal;
+use rustix::process::{kill_process, Pid, Signal};
 
 #[tokio::test]
 async fn the_testnet_goes_on_where_it_was_and_leaves_nothing_running() -> Result<()> {
@@ -40,6 +40,27 @@ async fn the_testnet_goes_on_where_it_was_and_leaves_nothing_running() -> Result
 }
 
 #[tokio::test]
+async fn a_daemon_that_was_killed_by_its_printed_id_is_told_of_in_one_line() -> Result<()> {
+    let directory = directory()?;
+    let mut testnet = start(directory.path(), &directory.path().join("net"), &[])?;
+    let table = testnet.log().wait_for("ws://", SOON).await?;
+    let words: Vec<&str> = table.split_whitespace().collect();
+    let (node, daemon) = (words.get(1).context("a node's id")?, words.last().context("a daemon's id")?);
+    for (id, name) in [(node, "alice-node"), (daemon, "alice-host")] {
+        let command = fs::read(format!("/proc/{id}/cmdline"))?;
+        assert!(String::from_utf8_lossy(&command).contains(name), "{table}");
+    }
+    kill_process(Pid::from_raw(daemon.parse()?).context("an id")?, Signal::KILL)?;
+    testnet.log().wait_for("alice signer away", SOON).await?;
+    testnet.signal(Signal::INT)?;
+    assert!(testnet.wait_exit(SOON).await?.success(), "{}", testnet.log().text());
+    let log = testnet.log().text();
+    assert!(log.contains("alice's daemon had ended before (its log: "), "{log}");
+    assert!(!log.contains("alice's node had ended") && !log.contains("--- the last"), "{log}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_testnet_that_cannot_be_says_why_and_what_to_do() -> Result<()> {
     let directory = directory()?;
     let net = directory.path().join("net");
@@ -49,10 +70,14 @@ async fn a_testnet_that_cannot_be_says_why_and_what_to_do() -> Result<()> {
 
     let other = directory.path().join("other");
     let long = directory.path().join("d".repeat(120));
-    let cases: [(&Path, &[&str], &str); 4] = [
+    let cases: [(&Path, &[&str], &str); 8] = [
         (&net, &[], "another network runs in"),
         (&other, &["--rpc-port", &rpc_port], "or choose other ports with --rpc-port"),
         (&other, &["--validators", "7"], "1..=6"),
+        (&other, &["--slot-ms", "998"], "write an even number"),
+        (&other, &["--slot-ms", "1001"], "write an even number"),
+        (&other, &["--rpc-port", "30000", "--prometheus-port", "30000"], "at least 1 apart"),
+        (&other, &["--validators", "4", "--rpc-port", "30000", "--prometheus-port", "29997"], "at least 4 apart"),
         (&long, &[], "choose a shorter directory"),
     ];
     for (directory_of_it, arguments, says) in cases {
@@ -62,7 +87,9 @@ async fn a_testnet_that_cannot_be_says_why_and_what_to_do() -> Result<()> {
     assert!(testnet.wait_exit(SOON).await?.success());
     refuses(directory.path(), &net, &["--slot-ms", "2000"], "ask for the same").await?;
     fs::remove_dir_all(net.join("alice/alice-host-store"))?;
-    refuses(directory.path(), &net, &[], "to begin a new chain").await
+    refuses(directory.path(), &net, &[], "to begin a new chain").await?;
+    assert!(!net.join("alice/alice-host.sock").exists(), "its daemon was asked to end");
+    Ok(())
 }
 
 /// Starts a testnet of one validator, unless the arguments say otherwise, with its files in `net`.
@@ -82,7 +109,7 @@ async fn refuses(directory: &Path, net: &Path, arguments: &[&str], says: &str) -
     let status = testnet.wait_exit(SOON).await?;
     let log = testnet.log().text();
     assert!(!status.success() && log.contains(says), "{status}: {log}");
-    assert!(!log.contains("panicked"), "{log}");
+    assert!(!log.contains("panicked") && !log.contains("--- the last"), "{log}");
     Ok(())
 }
 
