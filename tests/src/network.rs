@@ -302,23 +302,13 @@ impl Peer {
     /// Makes the network key unless it is there.
     fn new(directory: &Path, name: &str) -> Result<Peer> {
         let key = directory.join(format!("{name}.key"));
-        let file = key.display().to_string();
-        if !key.exists() {
-            printed(&["key", "generate-node-key", "--file", &file])?;
-        }
-        let id = printed(&["key", "inspect-node-key", "--file", &file])?.trim().to_owned();
+        let id = node::network_key(&key)?;
         Ok(Peer { key, id, port: Port::free()? })
     }
 
     fn address(&self) -> String {
         format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", self.port.number(), self.id)
     }
-}
-
-fn printed(arguments: &[&str]) -> Result<String> {
-    let output = node::subcommand(arguments)?;
-    ensure!(output.status.success(), "{}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// A node of this validator. All nodes are told of all first ones: whoever was away is found again at once.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use rustix::process::Signal;
 
 use crate::{
@@ -95,6 +95,21 @@ impl Setup {
         arguments.extend(common.split(' ').map(Into::into));
         Process::start(&self.name, &binaries::node()?, &arguments, &self.directory)
     }
+}
+
+/// Makes a network key in this file, and says the peer id that belongs to it; one that is there already is kept.
+pub fn network_key(file: &Path) -> Result<String> {
+    let name = file.display().to_string();
+    if !file.exists() {
+        printed(&["key", "generate-node-key", "--file", &name])?;
+    }
+    Ok(printed(&["key", "inspect-node-key", "--file", &name])?.trim().to_owned())
+}
+
+fn printed(arguments: &[&str]) -> Result<String> {
+    let output = subcommand(arguments)?;
+    ensure!(output.status.success(), "{}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Runs a subcommand of the node to its end.

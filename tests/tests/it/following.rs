@@ -4,7 +4,7 @@ use anyhow::Result;
 use holdfast_e2e::{
     chain::{sr25519_of, Kind},
     directory, host,
-    node::{subcommand, Setup},
+    node::{network_key, Setup},
     proof,
     rpc::Heads,
     Chain, HostProcess, SOON,
@@ -18,9 +18,9 @@ async fn a_validator_started_before_its_daemon_follows_the_chain_and_signs_when_
     let directory = directory.path();
     let chain = Chain::new(directory, Kind::Local, &["Alice", "Bob"])?;
     // With it the node is the same in the daemon's eyes as the one that held the lease on these keys before.
-    let network_key = directory.join("alice.key").display().to_string();
-    let made = subcommand(&["key", "generate-node-key", "--file", &network_key])?;
-    assert!(made.status.success(), "{made:?}");
+    let file = directory.join("alice.key");
+    network_key(&file)?;
+    let network_key = file.display().to_string();
     store_with_keys_of_alice(directory, &chain, &network_key).await?;
 
     let bobs_host = HostProcess::start(directory, "bobs-host").await?;
