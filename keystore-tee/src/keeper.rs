@@ -232,6 +232,7 @@ mod tests {
             development: true,
             keys: Some(0),
             catalogue: 0,
+            rollback_protected: false,
         }));
         keeper
     }

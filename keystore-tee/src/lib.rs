@@ -327,8 +327,16 @@ mod tests {
 
     fn tee(simulated: bool) -> TeeInfo {
         let kind = if simulated { "software TEE, not a TEE" } else { "OP-TEE" };
-        let (development, keys) = (simulated, Some(2));
-        TeeInfo { ta_version: 1, schema: 1, kind: kind.into(), simulated, development, keys, catalogue: 1 }
+        TeeInfo {
+            ta_version: 1,
+            schema: 1,
+            kind: kind.into(),
+            simulated,
+            development: simulated,
+            keys: Some(2),
+            catalogue: 1,
+            rollback_protected: !simulated,
+        }
     }
 
     #[test]

@@ -181,6 +181,7 @@ mod tests {
             development: true,
             keys: Some(1),
             catalogue: 3,
+            rollback_protected: false,
         });
         let mut list = |made: Option<u32>| {
             refresh(

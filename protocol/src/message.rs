@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::lease::{Claim, Identity, Lease};
 
 /// Version of this wire. A daemon refuses a client of another one, and says which it speaks.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// The longest message in bytes. Only a header with many authorities comes near it; others stay under 4 KiB.
 pub const MAX_MESSAGE: usize = 36 * 1024;
 /// The most requests that a connection may have without an answer.
@@ -274,6 +274,8 @@ pub struct TeeInfo {
     pub keys: Option<u32>,
     /// Changes whenever a key is made or retired.
     pub catalogue: u64,
+    /// Its platform has a cell that outlives a disk put back from a copy.
+    pub rollback_protected: bool,
 }
 
 /// Why a request was not done. Nothing has changed when a daemon says so.

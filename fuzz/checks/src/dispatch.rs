@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 use codec::DecodeAll;
 use holdfast_ta::{
-    proves_possession, read_slot, read_vote, Command, Context, Error, KeyId, KeyInfo, KeyType, Origin, Reply, Request,
-    Scheme, Seed, Usage, MAX_PAGE,
+    measurement_nonce, proves_possession, read_slot, read_vote, Command, Context, Error, KeyId, KeyInfo, KeyType,
+    Measured, Origin, Reply, Request, Scheme, Seed, Usage, MAX_MEASURED_KEYS, MAX_PAGE,
 };
 
 use crate::{
@@ -43,6 +43,8 @@ struct Session {
     keys: BTreeMap<KeyId, KeyInfo>,
     /// The names that requests use: of keys that are there, that were, and that never were.
     names: Vec<KeyId>,
+    /// The number of the last measurement.
+    measured: u64,
     /// Something was done.
     served: bool,
 }
@@ -56,11 +58,11 @@ impl Session {
         names.push(KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public: vec![5; 32] });
         names.push(KeyId { scheme: Scheme::Sr25519, key_type: *b"aura", public: vec![5; 31] });
         let keys = keys.iter().map(|info| (info.id.clone(), info.clone())).collect();
-        Session { platform: platform.copy(), development, keys, names, served: false }
+        Session { platform: platform.copy(), development, keys, names, measured: 0, served: false }
     }
 
     fn step(&mut self, data: &mut Bytes<'_>) {
-        let command = match data.byte() % 12 {
+        let command = match data.byte() % 13 {
             0 => {
                 let request = data.long();
                 let result = self.platform.ask(request);
@@ -96,7 +98,13 @@ impl Session {
             8 => Command::SignPrehashed { id: data.choose(&self.names), hash: data.array() },
             9 => Command::VrfSign { id: data.choose(&self.names), input: self.point(data) },
             10 => Command::VrfPreOutput { id: data.choose(&self.names), input: self.point(data) },
-            _ => Command::Retire { id: data.choose(&self.names) },
+            11 => Command::Retire { id: data.choose(&self.names) },
+            _ => {
+                let mut challenge = [0; 64];
+                challenge[..32].copy_from_slice(&data.array::<32>());
+                let keys = (0..data.byte() % 32).map(|_| data.choose(&self.names)).collect();
+                Command::Measure { challenge, keys }
+            }
         };
         let result = self.platform.command(command.clone());
         self.note(&command, result);
@@ -113,7 +121,7 @@ impl Session {
         self.served |= result.is_ok();
         match (command, result) {
             (Command::Info, Ok(Reply::Info(info))) => {
-                assert_eq!(info.development, self.development);
+                assert_eq!((info.development, info.rollback_protected), (self.development, true));
                 assert_eq!(info.keys, Some(self.keys.len() as u32));
             }
             (Command::Generate { scheme, key_type, usage, seed }, Ok(Reply::Generated(info))) => {
@@ -148,12 +156,28 @@ impl Session {
                 assert_eq!(id.scheme, Scheme::Sr25519);
             }
             (Command::Retire { id }, Ok(Reply::Retired)) => assert!(self.keys.remove(id).is_some()),
+            (Command::Measure { challenge, keys }, Ok(Reply::Measured(measured))) => {
+                self.check_measurement(challenge, keys, &measured);
+            }
             (Command::Info, Err(error)) => panic!("Info failed: {error:?}"),
             (_, Err(error)) => {
                 assert!(matches!(error, Error::BadRequest(_) | Error::NoSuchKey | Error::Refused(_)), "{error:?}");
             }
             (command, Ok(reply)) => panic!("{reply:?} to {command:?}"),
         }
+    }
+
+    /// The platform signed what was asked, of keys that are there and were born there, under a number of its own.
+    fn check_measurement(&mut self, challenge: &[u8; 64], keys: &[KeyId], measured: &Measured) {
+        assert!(!self.development && keys.len() <= MAX_MEASURED_KEYS);
+        for (at, id) in keys.iter().enumerate() {
+            let info = self.keys.get(id).expect("a key that is not there was measured");
+            assert!(info.origin == Origin::Generated && info.usage == Usage::Sign);
+            assert!(matches!(&id.key_type, b"aura" | b"gran") && !keys[..at].contains(id));
+        }
+        assert!(measured.counter > self.measured);
+        self.measured = measured.counter;
+        assert_eq!(measured.signature, measurement_nonce(challenge, keys, measured.counter).repeat(8));
     }
 
     /// The policy once more, from what the messages are.

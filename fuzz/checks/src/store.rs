@@ -2,18 +2,22 @@
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
-use codec::Encode;
+use codec::{DecodeAll, Encode};
 use holdfast_ta::{Command, Context, Error, KeyId, Reply, Scheme, Usage, MAX_PAGE};
 
 use crate::{bytes::Bytes, platform::Platform};
 
 const META: &[u8] = b"meta";
+const COUNTER: &[u8] = b"measurements";
 /// Objects beyond `meta` that are read from one input.
 const MAX_OBJECTS: usize = 8;
 
-/// A store with two keys, whose `meta`, cell and objects are what the bytes say in place of what they were.
+/// A store with two keys, whose `meta`, cell and objects are what the bytes say in place of what they were. The first
+/// byte says whether it is a development application's; one for production has been measured.
 pub fn store(data: &[u8]) -> bool {
-    let (mut platform, keys) = tampered_with(&mut Bytes(data));
+    let mut data = Bytes(data);
+    let development = data.byte() & 1 != 0;
+    let (mut platform, keys) = tampered_with(development, &mut data);
     let found = (platform.objects.clone(), platform.cell.clone());
 
     let usable = match platform.command(Command::Info) {
@@ -35,14 +39,32 @@ pub fn store(data: &[u8]) -> bool {
         let whole = listed.iter().any(|info| info.id == *id);
         let has = platform.command(Command::Has { id: id.clone() });
         assert_eq!(has == Ok(Reply::Has(true)), whole, "{has:?}");
-        let sign = Command::Sign { id: id.clone(), message: vec![1], context: Context::None };
-        assert_eq!(platform.command(sign).is_ok(), whole && id.key_type == *b"test");
+        let (message, context) = ([&b"POP_"[..], &[1; 32]].concat(), Context::None);
+        let sign = Command::Sign { id: id.clone(), message, context };
+        assert_eq!(platform.command(sign).is_ok(), whole);
     }
     // Nothing has changed, but that an older store is this version's now, and an empty one has become one.
     assert_eq!(keys_of(&platform.objects), keys_of(&found.0));
     if !usable {
         assert_eq!((&platform.objects, &platform.cell), (&found.0, &found.1));
     }
+
+    let found = (platform.objects.clone(), platform.cell.clone());
+    let counted = number(found.0.get(COUNTER));
+    match platform.command(Command::Measure { challenge: [1; 64], keys: vec![] }) {
+        Ok(Reply::Measured(measured)) => {
+            assert!(usable && !development);
+            assert_eq!(Some(measured.counter), counted.and_then(|last| last.checked_add(1)));
+            assert_eq!(number(platform.objects.get(COUNTER)), Some(measured.counter));
+        }
+        Ok(other) => panic!("not a measurement: {other:?}"),
+        Err(error) => {
+            let damaged = counted.is_none_or(|last| last == u64::MAX);
+            assert!(!usable || development || damaged, "{error:?}");
+            assert_eq!((&platform.objects, &platform.cell), (&found.0, &found.1));
+        }
+    }
+    let found = (platform.objects.clone(), platform.cell.clone());
 
     // A key that is retired is gone, and a new one there, in a store that can be used; nothing happens in another.
     let mut expected = keys_of(&platform.objects);
@@ -77,24 +99,25 @@ fn name_of(id: &KeyId) -> Vec<u8> {
     (b'k', id).encode()
 }
 
+/// The number in the object of the counter: 0 without one, and none if it is damaged.
+fn number(object: Option<&Vec<u8>>) -> Option<u64> {
+    match object.map(|object| <(u8, u64)>::decode_all(&mut &object[..])) {
+        None => Some(0),
+        Some(Ok((1, last))) => Some(last),
+        Some(_) => None,
+    }
+}
+
 /// The objects that `meta` is not among.
 fn keys_of(objects: &BTreeMap<Vec<u8>, Vec<u8>>) -> BTreeMap<Vec<u8>, Vec<u8>> {
     objects.iter().filter(|(name, _)| *name != META).map(|(name, data)| (name.clone(), data.clone())).collect()
 }
 
 /// For `meta`, the cell and each further object a byte says what becomes of it.
-fn tampered_with(data: &mut Bytes<'_>) -> (Platform, Vec<KeyId>) {
-    static WHOLE: OnceLock<(Platform, Vec<KeyId>)> = OnceLock::new();
-    let (whole, keys) = WHOLE.get_or_init(|| {
-        let mut platform = Platform::new(true);
-        let made = [(Scheme::Ed25519, *b"test"), (Scheme::Sr25519, *b"aura")].map(|(scheme, key_type)| match platform
-            .command(Command::Generate { scheme, key_type, usage: Usage::Sign, seed: None })
-        {
-            Ok(Reply::Generated(info)) => info.id,
-            other => panic!("no key: {other:?}"),
-        });
-        (platform, made.to_vec())
-    });
+fn tampered_with(development: bool, data: &mut Bytes<'_>) -> (Platform, Vec<KeyId>) {
+    static WHOLE: OnceLock<[(Platform, Vec<KeyId>); 2]> = OnceLock::new();
+    let [production, of_development] = WHOLE.get_or_init(|| [false, true].map(whole));
+    let (whole, keys) = if development { of_development } else { production };
     let mut platform = whole.copy();
     let names: Vec<Vec<u8>> = platform.objects.keys().cloned().collect();
     platform.cell = tampered(data, platform.cell.clone(), &platform.objects);
@@ -124,6 +147,20 @@ fn tampered_with(data: &mut Bytes<'_>) -> (Platform, Vec<KeyId>) {
         }
     }
     (platform, keys.clone())
+}
+
+fn whole(development: bool) -> (Platform, Vec<KeyId>) {
+    let mut platform = Platform::new(development);
+    let ed25519 = if development { *b"test" } else { *b"gran" };
+    let made = [(Scheme::Ed25519, ed25519), (Scheme::Sr25519, *b"aura")].map(|(scheme, key_type)| {
+        match platform.command(Command::Generate { scheme, key_type, usage: Usage::Sign, seed: None }) {
+            Ok(Reply::Generated(info)) => info.id,
+            other => panic!("no key: {other:?}"),
+        }
+    });
+    let measured = platform.command(Command::Measure { challenge: [0; 64], keys: made.to_vec() });
+    assert_eq!(measured.is_ok(), !development);
+    (platform, made.to_vec())
 }
 
 fn tampered(data: &mut Bytes<'_>, object: Option<Vec<u8>>, objects: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<Vec<u8>> {

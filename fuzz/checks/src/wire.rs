@@ -145,5 +145,6 @@ fn tee() -> TeeInfo {
         development: false,
         keys: Some(2),
         catalogue: 3,
+        rollback_protected: false,
     }
 }

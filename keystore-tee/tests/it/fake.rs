@@ -224,5 +224,6 @@ pub(crate) fn tee() -> TeeInfo {
         development: true,
         keys: Some(2),
         catalogue: 1,
+        rollback_protected: false,
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Status {
     /// Whether the TEE answers now.
     connected: bool,
     /// What the TEE says of itself: `OP-TEE`, or `software TEE, not a TEE`. Known only while it answers, as are the
-    /// three that follow.
+    /// four that follow.
     kind: Option<String>,
     /// It protects nothing.
     simulated: Option<bool>,
@@ -21,6 +21,8 @@ pub(crate) struct Status {
     development: Option<bool>,
     /// Version of the trusted application.
     ta_version: Option<u32>,
+    /// Its platform has a cell that outlives a disk put back from a copy.
+    rollback_protected: Option<bool>,
     /// `active`, `standby`, `superseded`, `unknown` before that is decided, or `observer` for a node that is no
     /// validator.
     role: Option<&'static str>,
@@ -73,6 +75,7 @@ fn of_tee(info: Option<TeeInfo>, role: Role, lease: Option<Lease>) -> Status {
         simulated: info.as_ref().map(|info| info.simulated),
         development: info.as_ref().map(|info| info.development),
         ta_version: info.as_ref().map(|info| info.ta_version),
+        rollback_protected: info.as_ref().map(|info| info.rollback_protected),
         kind: info.map(|info| shown(info.kind)),
         role: Some(role.name()),
         lease: lease.map(LeaseStatus::from),
@@ -88,6 +91,7 @@ fn without_tee(keystore: &'static str) -> Status {
         simulated: None,
         development: None,
         ta_version: None,
+        rollback_protected: None,
         role: None,
         lease: None,
     }
@@ -125,8 +129,16 @@ mod tests {
     #[test]
     fn rule_7_what_a_daemon_says_of_itself_and_of_others_steers_no_terminal() {
         let kind = "OP-TEE\n\u{9b}2J\u{202e}".into();
-        let (simulated, development, keys) = (false, false, None);
-        let info = TeeInfo { ta_version: 1, schema: 1, kind, simulated, development, keys, catalogue: 0 };
+        let info = TeeInfo {
+            ta_version: 1,
+            schema: 1,
+            kind,
+            simulated: false,
+            development: false,
+            keys: None,
+            catalogue: 0,
+            rollback_protected: true,
+        };
         let holder = Identity::new([1; 32], "a\n\u{9b}2J\u{202e}");
         let tenure = Tenure::Held { holder, since_ms: 1, silent_ms: 1 };
         let lease = Lease { tenure, lasts_ms: 1, last_vote: None, last_slot: None };
@@ -134,6 +146,7 @@ mod tests {
         let text = serde_json::to_string(&status).expect("plain data");
         assert!(text.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{text:?}");
         assert_eq!(status.kind.as_deref(), Some("OP-TEE\\n\\u{9b}2J\\u{202e}"));
+        assert_eq!(status.rollback_protected, Some(true));
     }
 
     #[test]

@@ -313,6 +313,7 @@ mod testing {
             development: false,
             keys: Some(counted),
             catalogue: 0,
+            rollback_protected: false,
         }
     }
 }

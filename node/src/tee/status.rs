@@ -24,6 +24,8 @@ pub(super) struct Status {
     protocol: u16,
     /// How many keys there are; nothing if the store cannot be used.
     keys: Option<u32>,
+    /// Its platform has a cell that outlives a disk put back from a copy.
+    rollback_protected: bool,
     lease: LeaseStatus,
 }
 
@@ -53,6 +55,7 @@ fn status(uri: String, tee: &TeeInfo, lease: Lease) -> Status {
         schema: tee.schema,
         protocol: VERSION,
         keys: tee.keys,
+        rollback_protected: tee.rollback_protected,
         lease: lease.into(),
     }
 }
@@ -68,6 +71,8 @@ pub(super) fn text(status: &Status) -> String {
     let keys = status
         .keys
         .map_or_else(|| "unknown: the store cannot be used; the daemon's log says why".into(), |keys| keys.to_string());
+    let rollback =
+        if status.rollback_protected { "protected" } else { "not protected: a restored disk is not noticed" };
     let none = || "none since the daemon started".to_owned();
     let vote = lease.last_vote.map_or_else(none, |Vote { set, round }| format!("round {round} of set {set}"));
     let rows = [
@@ -75,6 +80,7 @@ pub(super) fn text(status: &Status) -> String {
         ("TEE", kind),
         ("TA version", status.ta_version.to_string()),
         ("store", format!("schema {}", status.schema)),
+        ("rollback", rollback.into()),
         ("protocol", status.protocol.to_string()),
         ("keys", keys),
         ("lease", holder(lease)),
@@ -121,6 +127,7 @@ mod tests {
             development: false,
             keys,
             catalogue: 1,
+            rollback_protected: true,
         };
         let lease = Lease { tenure, lasts_ms: 10_000, last_vote: Some((4, 17)), last_slot: None };
         status("unix:///run/h.sock".into(), &tee, lease)
@@ -136,6 +143,7 @@ mod tests {
              TEE         OP-TEE\n\
              TA version  3\n\
              store       schema 2\n\
+             rollback    protected\n\
              protocol    {VERSION}\n\
              keys        4\n\
              lease       held by `alice` (node {node}) for 2 min, last heard of 0.2 s ago; it ends after 10.0 s of \
@@ -162,6 +170,7 @@ mod tests {
         let value = serde_json::to_value(&status).expect("plain data");
         assert_eq!(value["kind"], "OP-TEE");
         assert_eq!(value["keys"], 4);
+        assert_eq!(value["rollback_protected"], true);
         assert_eq!(value["lease"]["last_vote"]["round"], 17);
         assert!(value["lease"]["holder"].is_null());
     }
@@ -186,5 +195,10 @@ mod tests {
         let status = ask(&served.connect()).expect("it answers");
         assert!(status.simulated && status.development && status.keys == Some(0));
         assert!(text(&status).contains("software TEE, not a TEE (it protects nothing"), "{}", text(&status));
+        assert!(
+            text(&status).contains("rollback    not protected: a restored disk is not noticed"),
+            "{}",
+            text(&status)
+        );
     }
 }

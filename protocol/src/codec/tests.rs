@@ -29,10 +29,12 @@ fn key_info() -> impl Strategy<Value = KeyInfo> {
 
 fn tee() -> impl Strategy<Value = TeeInfo> {
     let flags = (any::<u32>(), any::<u16>(), ".{0,20}", any::<bool>(), any::<bool>());
-    (flags, any::<Option<u32>>(), any::<u64>()).prop_map(|(flags, keys, catalogue)| {
-        let (ta_version, schema, kind, simulated, development) = flags;
-        TeeInfo { ta_version, schema, kind, simulated, development, keys, catalogue }
-    })
+    (flags, any::<Option<u32>>(), any::<u64>(), any::<bool>()).prop_map(
+        |(flags, keys, catalogue, rollback_protected)| {
+            let (ta_version, schema, kind, simulated, development) = flags;
+            TeeInfo { ta_version, schema, kind, simulated, development, keys, catalogue, rollback_protected }
+        },
+    )
 }
 
 /// With any bytes for a name, as they may come over the wire.

@@ -99,6 +99,7 @@ pub(crate) fn info() -> TeeInfo {
         development: true,
         keys: Some(2),
         catalogue: 3,
+        rollback_protected: false,
     }
 }
 

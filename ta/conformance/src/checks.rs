@@ -4,12 +4,14 @@ mod equality;
 mod identity;
 mod keys;
 mod malformed;
+mod measurement;
 mod policy;
 mod seeds;
 mod vrf;
 
 use crate::bench::Bench;
 use crate::finding::Outcome;
+pub(crate) use measurement::measured;
 
 /// One thing that must hold.
 pub(crate) struct Check {
@@ -25,6 +27,8 @@ pub(crate) enum Asks {
     All,
     /// Those that take seeds and make keys of type `test`.
     Development,
+    /// Those that give evidence of what they are.
+    Production,
 }
 
 /// All checks, in the order in which they are made. Each leaves the application's keys as they were.
@@ -32,7 +36,7 @@ pub(crate) const ALL: &[Check] = &[
     all("it says what it is, the same each time", identity::says_what_it_is),
     all("its catalogue number changes with each key made or retired", identity::catalogue_changes),
     all("keys of every kind are made, found, listed and sign", keys::every_kind),
-    all("1,000 keys are listed by pages of any size, each once", keys::thousand),
+    all("as many keys as it holds, up to 1,000, are listed by pages of any size, each once", keys::many),
     all("a retired key is gone for every command", keys::retired_is_gone),
     all("a key of a scheme or type that was not made is not there", keys::others_are_not_there),
     development("a seed gives sp_core's key, or is refused as sp_core refuses it", seeds::as_sp_core),
@@ -57,6 +61,10 @@ pub(crate) const ALL: &[Check] = &[
     all("policy: MalformedProofOfPossession", policy::malformed_possession),
     all("policy: VrfNotAllowed", policy::vrf_not_allowed),
     all("policy: PrehashedNotAllowed", policy::prehashed_not_allowed),
+    all("policy: DevelopmentNotMeasured", measurement::development_not_measured),
+    all("policy: NotMeasurable", measurement::not_measurable),
+    all("a measurement names keys that are there, each once, and sixteen at most", measurement::names),
+    production("measurements are signed with challenge, keys and a counter that rises", measurement::signed),
     all("a request cut at any byte is malformed", malformed::truncated),
     all("a request with bytes left over is malformed", malformed::trailing),
     all("a request beyond the limit is too long, and one at the limit is not", malformed::too_long),
@@ -72,6 +80,10 @@ const fn all(name: &'static str, run: fn(&mut Bench<'_>) -> Outcome) -> Check {
 
 const fn development(name: &'static str, run: fn(&mut Bench<'_>) -> Outcome) -> Check {
     Check { name, asks: Asks::Development, run }
+}
+
+const fn production(name: &'static str, run: fn(&mut Bench<'_>) -> Outcome) -> Check {
+    Check { name, asks: Asks::Production, run }
 }
 
 #[cfg(test)]

@@ -36,13 +36,16 @@ pub enum Finding {
         got: String,
     },
     /// A signature that does not verify.
-    #[error("{what}: the signature 0x{signature} does not verify with sp_core")]
+    #[error("{what}: the signature 0x{signature} does not verify")]
     DoesNotVerify {
         /// Of what.
         what: String,
         /// In hexadecimal.
         signature: String,
     },
+    /// The platform says that it cannot do this, so nothing was checked.
+    #[error("the platform says that it cannot do this")]
+    Unsupported,
     /// The reference could not be made, so nothing was compared.
     #[error("the reference failed: {0}")]
     Reference(String),

@@ -4,6 +4,7 @@ use holdfast_host::Link;
 use holdfast_ta::{Context, Error, KeyId, KeyInfo, Scheme, MAX_PAGE};
 
 use crate::bench::{sign, Bench};
+use crate::checks;
 use crate::finding::{equal, equal_bytes, holds, Finding};
 use crate::material::{kinds, name, statement, verify};
 use crate::Expect;
@@ -16,6 +17,8 @@ pub struct Kept {
     expect: Expect,
     signed: Vec<Signed>,
     retired: KeyId,
+    /// The number of a measurement, where there was one.
+    measured: Option<u64>,
 }
 
 struct Signed {
@@ -38,10 +41,12 @@ impl Kept {
         }
         let Some(last) = signed.pop() else { return Err(Finding::Reference("no kind of key".into())) };
         bench.retire(&last.key.id)?;
-        Ok(Self { expect, signed, retired: last.key.id })
+        let measured = measured(&mut bench)?;
+        Ok(Self { expect, signed, retired: last.key.id, measured })
     }
 
-    /// Every key is there, with the same attributes, and signs as it did; the retired one stays retired.
+    /// Every key is there, with the same attributes, and signs as it did; the retired one stays retired, and the counter
+    /// of measurements has not gone back.
     pub fn check(&self, link: &mut dyn Link) -> Result<(), Finding> {
         let mut bench = Bench::new(link, self.expect)?;
         let listed = bench.list(MAX_PAGE)?;
@@ -55,6 +60,9 @@ impl Kept {
         }
         holds(format!("{} stays retired", name(&self.retired)), !bench.has(&self.retired)?)?;
         bench.refuses(sign(&self.retired, b"", Context::None), Error::NoSuchKey)?;
+        let measured = measured(&mut bench)?;
+        equal("whether it is measured", self.measured.is_some(), measured.is_some())?;
+        holds("no measurement has the number of one before", self.measured.is_none() || self.measured < measured)?;
         equal("the number of its keys", u32::try_from(listed.len()).ok(), bench.info()?.keys)
     }
 
@@ -63,5 +71,17 @@ impl Kept {
         let mut bench = Bench::new(link, self.expect)?;
         let ours: BTreeSet<KeyId> = self.signed.into_iter().map(|signed| signed.key.id).collect();
         ours.iter().try_for_each(|id| bench.retire(id))
+    }
+}
+
+/// The number of a new measurement; none of a development application, or where the platform cannot.
+fn measured(bench: &mut Bench<'_>) -> Result<Option<u64>, Finding> {
+    if bench.expect.development {
+        return Ok(None);
+    }
+    match checks::measured(bench, [9; 64], &[]) {
+        Ok(measured) => Ok(Some(measured.counter)),
+        Err(Finding::Unsupported) => Ok(None),
+        Err(finding) => Err(finding),
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! [`run`] asks everything that one life of the application can answer; [`Kept`] is the part that needs it stopped and
 //! started between. A production application is asked the same, but where a development one takes a seed or signs
-//! anything it must refuse, and the checks that compare what was made of a seed are not asked of it, which the report
-//! says. Signatures and outputs are judged by `sp_core` and by the keystore of Substrate's client,
+//! anything it must refuse, and the checks that compare what was made of a seed are not asked of it, nor is its
+//! measurement of a development one; the report says so, and also what the platform says that it cannot do. Signatures and outputs are judged by `sp_core` and by the keystore of Substrate's client,
 //! never by the code under test.
 //!
 //! Keys that the suite makes are retired by it, and keys that it found are left alone; but a development application
@@ -16,6 +16,7 @@ mod checks;
 mod finding;
 mod kept;
 mod material;
+mod measurement;
 mod random;
 mod report;
 
@@ -25,6 +26,7 @@ use bench::Bench;
 use checks::{Asks, Check};
 pub use finding::Finding;
 pub use kept::Kept;
+pub use measurement::verify_measurement;
 pub use report::{Checked, Failure, Report, Tee, Verdict};
 
 /// Where the suite's random requests come from, so that a run can be repeated: it is printed with each report.
@@ -47,13 +49,19 @@ pub fn run(link: &mut dyn Link, expect: Expect) -> Result<Report, Failure> {
 }
 
 fn ask(bench: &mut Bench<'_>, check: &Check) -> Verdict {
-    if check.asks == Asks::Development && !bench.expect.development {
+    let asked = match check.asks {
+        Asks::All => true,
+        Asks::Development => bench.expect.development,
+        Asks::Production => !bench.expect.development,
+    };
+    if !asked {
         return Verdict::NotAsked;
     }
     let outcome = (check.run)(bench);
     let cleared = bench.retire_made();
     match outcome.and(cleared) {
         Ok(()) => Verdict::Passed,
+        Err(Finding::Unsupported) => Verdict::Unsupported,
         Err(finding) => Verdict::Failed(finding),
     }
 }

@@ -35,8 +35,11 @@ pub enum Verdict {
     Passed,
     /// It does not.
     Failed(Finding),
-    /// It is for development applications, since it needs a seed or a key of type `test`, and this is not one.
+    /// It is for development applications, since it needs a seed or a key of type `test`, and this is a production one;
+    /// or it is for production ones, since it needs evidence, and this is a development one.
     NotAsked,
+    /// The platform says that it cannot do this, so nothing was checked.
+    Unsupported,
 }
 
 /// A trusted application that does not conform.
@@ -105,7 +108,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Conformance of a trusted application on: {}", self.tee)?;
         writeln!(f, "Random requests from seed {:#018x}", self.seed)?;
-        let (mut passed, mut not_asked) = (0, 0);
+        let (mut passed, mut not_asked, mut unsupported) = (0, 0, 0);
+        let others = if self.tee.info.development { "production" } else { "development" };
         for Checked { name, verdict } in &self.checks {
             match verdict {
                 Verdict::Passed => {
@@ -115,12 +119,16 @@ impl fmt::Display for Report {
                 Verdict::Failed(finding) => writeln!(f, "  FAILED     {name}\n             {finding}")?,
                 Verdict::NotAsked => {
                     not_asked += 1;
-                    writeln!(f, "  not asked  {name} (development only)")?;
+                    writeln!(f, "  not asked  {name} ({others} only)")?;
+                }
+                Verdict::Unsupported => {
+                    unsupported += 1;
+                    writeln!(f, "  NOT SHOWN  {name} (its platform says that it cannot)")?;
                 }
             }
         }
-        let failed = self.checks.len() - passed - not_asked;
-        write!(f, "{passed} checks passed, {failed} failed, {not_asked} not asked")
+        let failed = self.checks.len() - passed - not_asked - unsupported;
+        write!(f, "{passed} checks passed, {failed} failed, {not_asked} not asked, {unsupported} not shown")
     }
 }
 
@@ -129,7 +137,16 @@ mod tests {
     use super::*;
 
     fn tee(kind: Kind, link: &str) -> Tee {
-        let info = Info { ta_version: 3, schema: 2, kind, development: true, keys: Some(0), catalogue: 0 };
+        let info = Info {
+            ta_version: 3,
+            schema: 2,
+            kind,
+            development: true,
+            keys: Some(0),
+            catalogue: 0,
+            rollback_protected: false,
+            capacity: 4096,
+        };
         Tee::new(link.into(), info)
     }
 
@@ -147,13 +164,16 @@ mod tests {
         let checked = |name, verdict| Checked { name, verdict };
         let passed = checked("one holds", Verdict::Passed);
         let not_asked = checked("two holds", Verdict::NotAsked);
+        let unsupported = checked("four holds", Verdict::Unsupported);
         let failed = checked("three holds", Verdict::Failed(Finding::Reference("why".into())));
         let of = |checks| Report::new(tee(Kind::Software, "a link"), 1, checks).passed();
-        assert_eq!(of(vec![passed.clone(), not_asked.clone()]).unwrap().checks(), [passed.clone(), not_asked.clone()]);
-        let text = of(vec![passed, not_asked, failed]).unwrap_err().to_string();
+        let passing = vec![passed.clone(), not_asked.clone(), unsupported.clone()];
+        assert_eq!(of(passing.clone()).unwrap().checks(), passing);
+        let text = of(vec![passed, not_asked, failed, unsupported]).unwrap_err().to_string();
         assert!(text.contains("ok         one holds\n"), "{text}");
-        assert!(text.contains("not asked  two holds (development only)\n"), "{text}");
+        assert!(text.contains("not asked  two holds (production only)\n"), "{text}");
         assert!(text.contains("FAILED     three holds\n             the reference failed: why\n"), "{text}");
-        assert!(text.ends_with("1 checks passed, 1 failed, 1 not asked"), "{text}");
+        assert!(text.contains("NOT SHOWN  four holds (its platform says that it cannot)\n"), "{text}");
+        assert!(text.ends_with("1 checks passed, 1 failed, 1 not asked, 1 not shown"), "{text}");
     }
 }

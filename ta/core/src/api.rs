@@ -6,6 +6,8 @@
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
 
+use crate::Measured;
+
 /// Version of the trusted application. It may not go back: a store that a newer one opened is refused.
 pub const TA_VERSION: u32 = 1;
 /// Version of what the trusted application stores, kept beside the data.
@@ -14,7 +16,7 @@ pub const STORE_SCHEMA: u16 = 1;
 pub const MAX_REQUEST: usize = 32 * 1024;
 /// The longest answer in bytes.
 pub const MAX_ANSWER: usize = 8 * 1024;
-/// The most keys that are stored. Beyond it no new key is made, and those that are there go on being used.
+/// The most keys that are stored on any platform. Beyond it no new key is made, and those that are there go on being used.
 pub const MAX_KEYS: u32 = 4096;
 /// The most keys in one page of [`Command::List`].
 pub const MAX_PAGE: u16 = 64;
@@ -163,6 +165,14 @@ pub enum Command {
         /// The key.
         id: KeyId,
     },
+    /// Has the platform measure this trusted application, and sign that with a nonce made of what is given here
+    /// ([`crate::measurement_nonce`]). Production only. An error of the platform costs a number of the counter.
+    Measure {
+        /// Whatever the verifier wants answered.
+        challenge: [u8; 64],
+        /// At most [`crate::MAX_MEASURED_KEYS`], each once: session keys that were born here. None is allowed.
+        keys: Vec<KeyId>,
+    },
 }
 
 /// Secret bytes on their way in; wiped when dropped, never shown.
@@ -204,6 +214,8 @@ pub enum Reply {
     VrfPreOutput([u8; 32]),
     /// To [`Command::Retire`].
     Retired,
+    /// To [`Command::Measure`].
+    Measured(Measured),
 }
 
 /// What a trusted application says of itself.
@@ -221,6 +233,10 @@ pub struct Info {
     pub keys: Option<u32>,
     /// Changes whenever a key is made or retired, so that a cached list can be told to be stale.
     pub catalogue: u64,
+    /// The platform has a cell that outlives a disk put back from a copy.
+    pub rollback_protected: bool,
+    /// The most keys that it stores: [`MAX_KEYS`], or fewer where the platform's storage is slow with many.
+    pub capacity: u32,
 }
 
 /// A kind of TEE.
@@ -232,7 +248,8 @@ pub enum Kind {
     OpTee,
 }
 
-/// Why the trusted application did not do what it was asked. Nothing has changed when it says so.
+/// Why the trusted application did not do what it was asked. Nothing has changed when it says so, but for the counter of
+/// measurements where the platform failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Error {
     /// The request does not decode, is too long, or contradicts itself.
@@ -245,11 +262,11 @@ pub enum Error {
     NewerStore,
     /// The store belongs to a production trusted application and this is a development one, or the other way round.
     OtherStore,
-    /// A stored object is damaged.
+    /// A stored object is damaged, or a counter in it is at its end.
     Corrupt,
     /// The platform failed, with its own code.
     Platform(u32),
-    /// There are [`MAX_KEYS`] keys: retire those that are not used.
+    /// There are [`Info::capacity`] keys: retire those that are not used.
     Full,
 }
 
@@ -264,6 +281,10 @@ pub enum BadRequest {
     BadKey,
     /// The scheme cannot do this.
     WrongScheme,
+    /// More than [`crate::MAX_MEASURED_KEYS`].
+    TooManyKeys,
+    /// A key is named twice.
+    RepeatedKey,
 }
 
 /// The rules of the signing policy, by name.
@@ -287,4 +308,9 @@ pub enum Rule {
     VrfNotAllowed,
     /// Prehashed signatures are for keys whose type allows any message.
     PrehashedNotAllowed,
+    /// A development TEE gives no evidence of what it is.
+    DevelopmentNotMeasured,
+    /// A measurement names only keys that were born here and sign nothing but a session's statements: no seeded key,
+    /// none of type `test`, none for VRFs.
+    NotMeasurable,
 }

@@ -17,7 +17,9 @@ mod cache;
 mod dispatch;
 mod hash;
 mod keys;
+mod measurement;
 mod memory;
+pub mod optee;
 mod policy;
 mod store;
 mod tee;
@@ -26,6 +28,7 @@ mod testing;
 
 pub use api::*;
 pub use dispatch::dispatch;
+pub use measurement::{measurement_nonce, Measured, Measurement, RsaPublicKey, MAX_MEASURED_KEYS, MEASUREMENT_DOMAIN};
 pub use memory::Memory;
 pub use policy::{proves_possession, read_slot, read_vote, Vote};
 pub use tee::{Fault, Tee};

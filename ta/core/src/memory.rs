@@ -55,8 +55,9 @@ impl Memory {
         stored: StoredKey,
         key: Box<Key>,
     ) -> Result<(), Error> {
+        let capacity = capacity(tee) as usize;
         let opened = self.opened(tee)?;
-        if opened.len() >= MAX_KEYS as usize && !opened.contains(id) {
+        if opened.len() >= capacity && !opened.contains(id) {
             return Err(Error::Full);
         }
         let attributes = Attributes { usage: stored.usage, origin: stored.origin };
@@ -175,6 +176,11 @@ impl Opened {
         }
         self.cache.remove(id);
     }
+}
+
+/// The most keys on this platform.
+pub(crate) fn capacity(tee: &impl Tee) -> u32 {
+    tee.capacity().min(MAX_KEYS)
 }
 
 /// Reads a key and checks that it is the one that its name says.

@@ -2,6 +2,7 @@
 //!
 //! - the object `meta`: schema, highest version that opened the store, development or production;
 //! - one object for each key, named by the encoded `(b'k', KeyId)`: its use, its origin and its secret;
+//! - the object `measurements`, once there was one: the number of the last;
 //! - the cell that a restored disk does not take back: highest version again.
 //!
 //! Each is a SCALE enum whose variant is its version. There is no list of keys beside the keys themselves, so nothing
@@ -15,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::{keys, Error, KeyId, Origin, Seed, Tee, Usage, STORE_SCHEMA, TA_VERSION};
 
 const META: &[u8] = b"meta";
+const MEASUREMENTS: &[u8] = b"measurements";
 const KEY: u8 = b'k';
 /// Longer than any encoded [`StoredKey`], so that the buffer never moves and leaves a copy behind.
 const KEY_OBJECT_CAPACITY: usize = 128;
@@ -39,6 +41,12 @@ enum Meta {
 }
 
 #[derive(Encode, Decode)]
+enum Measurements {
+    #[codec(index = 1)]
+    V1 { last: u64 },
+}
+
+#[derive(Encode, Decode)]
 enum Cell {
     #[codec(index = 1)]
     V1 { ta_version: u32 },
@@ -47,9 +55,11 @@ enum Cell {
 /// Checks that the store is this trusted application's, makes it if there is none, and names the keys in it.
 ///
 /// The cell is written before `meta`, so a cut between the two leaves a cell alone, which is made good the next time.
-/// A store that lost its cell or its `meta` beside keys was tampered with, and is refused.
+/// A store that lost its cell or its `meta` beside keys or measurements was tampered with, and is refused.
 pub(crate) fn open(tee: &mut impl Tee) -> Result<BTreeSet<KeyId>, Error> {
-    let keys: BTreeSet<KeyId> = tee.list()?.iter().filter_map(|name| key_id(name)).collect();
+    let names = tee.list()?;
+    let keys: BTreeSet<KeyId> = names.iter().filter_map(|name| key_id(name)).collect();
+    let used = !keys.is_empty() || names.iter().any(|name| name == MEASUREMENTS);
     let cell = tee.load_cell()?.map(|data| versioned(&data)).transpose()?;
     let meta = tee.load(META)?.map(|data| versioned(&data)).transpose()?;
 
@@ -58,7 +68,7 @@ pub(crate) fn open(tee: &mut impl Tee) -> Result<BTreeSet<KeyId>, Error> {
         return Err(Error::NewerStore);
     }
     let meta_version = match (&cell, meta) {
-        (_, None) if keys.is_empty() => None,
+        (_, None) if !used => None,
         (Some(_), Some(Meta::V1 { schema, ta_version, development })) => {
             if ta_version > TA_VERSION || schema > STORE_SCHEMA {
                 return Err(Error::NewerStore);
@@ -104,6 +114,21 @@ pub(crate) fn write(tee: &mut impl Tee, id: &KeyId, key: StoredKey) -> Result<()
 /// Removes a key.
 pub(crate) fn remove(tee: &mut impl Tee, id: &KeyId) -> Result<(), Error> {
     Ok(tee.delete(&key_name(id))?)
+}
+
+/// The number for the next measurement, from 1 on. It is stored first: a cut afterwards leaves it out, and nothing gives
+/// it twice. [`Error::Corrupt`] at its end, which nobody ever counted up to.
+pub(crate) fn next_measurement(tee: &mut impl Tee) -> Result<u64, Error> {
+    let last = match tee.load(MEASUREMENTS)? {
+        Some(data) => {
+            let Measurements::V1 { last } = versioned(&data)?;
+            last
+        }
+        None => 0,
+    };
+    let next = last.checked_add(1).ok_or(Error::Corrupt)?;
+    tee.store(MEASUREMENTS, &Measurements::V1 { last: next }.encode())?;
+    Ok(next)
 }
 
 /// The name of a key's object: 39 bytes, or 40 for ecdsa.

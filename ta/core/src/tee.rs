@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Kind, Memory};
+use crate::{Kind, Measurement, Memory, MAX_KEYS};
 
 /// A platform: OP-TEE, or a stand-in.
 ///
@@ -29,6 +29,16 @@ pub trait Tee {
     fn kind(&self) -> Kind;
     /// Whether this is a development TEE: it takes seeds, signs anything with `test` keys, and never gives evidence.
     fn development(&self) -> bool;
+    /// Whether the cell is more than imitated. Where it is not, nobody notices that a disk was put back from a copy.
+    fn rollback_protected(&self) -> bool;
+    /// The most objects that may be stored beside a few of the application's own, and so the most keys;
+    /// [`crate::MAX_KEYS`] at most.
+    fn capacity(&self) -> u32 {
+        MAX_KEYS
+    }
+    /// Measures the application that asks, and signs that together with `nonce`, as [`Measurement`] says;
+    /// [`Fault::NO_MEASUREMENT`] where the platform cannot. A development application never asks.
+    fn measure(&mut self, nonce: &[u8; 32]) -> Result<Measurement, Fault>;
     /// The trusted application's own memory, kept between calls; starts as `Memory::default()`.
     fn memory(&mut self) -> &mut Memory;
 }
@@ -41,4 +51,9 @@ impl Fault {
     /// The platform's random numbers are zero, or repeat a key that exists: no key may be made of them. The code is
     /// `RAND` in ASCII.
     pub const RANDOMNESS: Fault = Fault(u32::from_be_bytes(*b"RAND"));
+    /// This platform measures no application. The code is `MEAS` in ASCII.
+    pub const NO_MEASUREMENT: Fault = Fault(u32::from_be_bytes(*b"MEAS"));
+    /// What the platform gave is no [`Measurement`]: numbers of other lengths, or with leading zeros. The code is `MBAD`
+    /// in ASCII.
+    pub const BAD_MEASUREMENT: Fault = Fault(u32::from_be_bytes(*b"MBAD"));
 }

@@ -6,8 +6,8 @@ use std::string::String;
 use codec::{Compact, DecodeAll, Encode};
 
 use crate::{
-    dispatch, hash::blake2_256, Answer, Command, Context, Error, Fault, KeyId, KeyInfo, KeyType, Kind, Memory, Origin,
-    Reply, Request, Scheme, Seed, Tee, Usage, MAX_ANSWER, STORE_SCHEMA,
+    dispatch, hash::blake2_256, Answer, Command, Context, Error, Fault, KeyId, KeyInfo, KeyType, Kind, Measured,
+    Measurement, Memory, Origin, Reply, Request, RsaPublicKey, Scheme, Seed, Tee, Usage, MAX_ANSWER, STORE_SCHEMA,
 };
 
 /// The seeds of Alice's well-known keys.
@@ -44,6 +44,13 @@ pub(crate) struct TestTee {
     pub(crate) writes: usize,
     /// Randomness to give before any other.
     pub(crate) next_random: Vec<Vec<u8>>,
+    /// What to say to the next measurement in place of a good one.
+    pub(crate) next_measurement: Option<Result<Measurement, Fault>>,
+    /// Each nonce that was to be signed, and the object of the counter as it was then.
+    pub(crate) nonces: Vec<([u8; 32], Option<Vec<u8>>)>,
+    pub(crate) rollback_protected: bool,
+    /// As many keys as the interface allows, unless it says another number.
+    pub(crate) capacity: Option<u32>,
     memory: Memory,
     drawn: u64,
     random_fault: Option<Fault>,
@@ -137,6 +144,13 @@ impl TestTee {
         match self.ask(Command::Sign { id: id.clone(), message: message.to_vec(), context })? {
             Reply::Signature(signature) => Ok(signature),
             other => panic!("not an answer to Sign: {other:?}"),
+        }
+    }
+
+    pub(crate) fn measure(&mut self, challenge: [u8; 64], keys: &[KeyId]) -> Result<Measured, Error> {
+        match self.ask(Command::Measure { challenge, keys: keys.to_vec() })? {
+            Reply::Measured(measured) => Ok(measured),
+            other => panic!("not an answer to Measure: {other:?}"),
         }
     }
 
@@ -257,9 +271,29 @@ impl Tee for TestTee {
         self.development
     }
 
+    fn capacity(&self) -> u32 {
+        self.capacity.unwrap_or(crate::MAX_KEYS)
+    }
+
+    fn rollback_protected(&self) -> bool {
+        self.rollback_protected
+    }
+
+    fn measure(&mut self, nonce: &[u8; 32]) -> Result<Measurement, Fault> {
+        self.read()?;
+        self.nonces.push((*nonce, self.objects.get(&b"measurements"[..]).cloned()));
+        self.next_measurement.take().unwrap_or_else(|| Ok(measurement(nonce)))
+    }
+
     fn memory(&mut self) -> &mut Memory {
         &mut self.memory
     }
+}
+
+/// What the test platform says to a nonce, of lengths that a platform may choose and with the nonce in it.
+pub(crate) fn measurement(nonce: &[u8; 32]) -> Measurement {
+    let signer = RsaPublicKey { exponent: vec![1, 0, 1], modulus: vec![0x80; 256] };
+    Measurement { measurement: [0x4d; 32], signature: nonce.repeat(8), signer }
 }
 
 /// A header before its seal, in a slot, with further digest items after Aura's.

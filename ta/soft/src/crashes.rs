@@ -1,6 +1,7 @@
 //! The trusted application over real files, cut at every step of every change that its commands make: opened again, it
-//! has each key whose creation was answered, none twice, and nothing by halves.
+//! has each key whose creation was answered, none twice, nothing by halves, and gives no measurement another's number.
 
+mod platform;
 mod world;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -9,7 +10,7 @@ use holdfast_ta::{Command, Error, KeyId, Reply};
 use proptest::{prelude::*, sample::Index};
 use rustix::io::Errno;
 
-use self::world::{commands, Machine, Start};
+use self::world::{commands, measure, Machine, Start};
 use crate::directory::mishap::{Died, Mishap, MISHAPS};
 
 impl Machine {
@@ -41,8 +42,8 @@ impl Machine {
 #[test]
 fn a_cut_at_any_step_of_any_command_breaks_no_promise() {
     let mut cut = 0;
-    for start in [Start::New, Start::Older, Start::Filled] {
-        for command in commands() {
+    for start in [Start::New, Start::Older, Start::Filled, Start::Measured] {
+        for command in commands(start) {
             for mishap in MISHAPS {
                 for steps in 0.. {
                     let mut machine = Machine::new(start);
@@ -66,8 +67,10 @@ fn a_cut_at_any_step_of_any_command_breaks_no_promise() {
 #[test]
 fn a_second_cut_during_the_recovery_breaks_no_promise_either() {
     let mut cut = 0;
-    for start in [Start::New, Start::Older] {
-        for command in commands().iter().filter(|command| matches!(command, Command::Generate { .. } | Command::Info)) {
+    let writes =
+        |command: &&Command| matches!(command, Command::Generate { .. } | Command::Measure { .. } | Command::Info);
+    for start in [Start::New, Start::Older, Start::Measured] {
+        for command in commands(start).iter().filter(writes) {
             for first in 0.. {
                 let mut more = false;
                 for second in 0.. {
@@ -93,12 +96,17 @@ fn a_second_cut_during_the_recovery_breaks_no_promise_either() {
 
 #[test]
 fn a_key_that_was_answered_outlives_the_death_that_follows_at_once() {
-    for command in commands() {
-        let mut machine = Machine::new(Start::Filled);
-        machine.ask(&command).map(drop).or_else(unless_gone).expect("done");
-        // Dropped without a word, and the lock with it.
-        machine.restart();
-        machine.settle();
+    for start in [Start::Filled, Start::Measured] {
+        for command in commands(start) {
+            let mut machine = Machine::new(start);
+            machine.ask(&command).map(drop).or_else(unless_gone).expect("done");
+            // Dropped without a word, and the lock with it.
+            machine.restart();
+            machine.settle();
+            if matches!(start, Start::Measured) {
+                machine.ask(&measure(&[])).expect("measured again");
+            }
+        }
     }
 }
 
@@ -114,17 +122,19 @@ proptest! {
 
     #[test]
     fn any_commands_with_any_mishaps_among_them_break_no_promise(
+        start in prop::sample::select(&[Start::New, Start::Measured][..]),
         steps in prop::collection::vec(
             (any::<Index>(), any::<Index>(), prop::option::of((0..9usize, prop::sample::select(&MISHAPS[..])))),
             1..20,
         ),
     ) {
-        let mut machine = Machine::new(Start::New);
-        let commands = commands();
+        let mut machine = Machine::new(start);
+        let commands = commands(start);
         for (command, key, mishap) in steps {
             let ids: Vec<KeyId> = machine.certain();
             let command = match command.get(&commands) {
                 Command::Retire { .. } if !ids.is_empty() => Command::Retire { id: key.get(&ids).clone() },
+                Command::Measure { .. } if !ids.is_empty() => measure(&[key.get(&ids).clone()]),
                 other => other.clone(),
             };
             match mishap {

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use holdfast_ta::{Fault, Kind, Memory, Tee};
+use holdfast_ta::{Fault, Kind, Measurement, Memory, Tee};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -133,6 +133,14 @@ impl Tee for SoftTee {
         true
     }
 
+    fn rollback_protected(&self) -> bool {
+        false
+    }
+
+    fn measure(&mut self, _: &[u8; 32]) -> Result<Measurement, Fault> {
+        Err(Fault::NO_MEASUREMENT)
+    }
+
     fn memory(&mut self) -> &mut Memory {
         &mut self.memory
     }
@@ -218,10 +226,12 @@ mod tests {
 
     /// Rule 9.
     #[test]
-    fn it_calls_itself_a_software_tee_for_development_wherever_it_keeps_things() {
+    fn it_calls_itself_a_software_tee_for_development_that_proves_nothing_wherever_it_keeps_things() {
         each_place(|tee| {
             assert_eq!(tee.kind(), Kind::Software);
             assert!(tee.development());
+            assert!(!tee.rollback_protected());
+            assert_eq!(tee.measure(&[1; 32]), Err(Fault::NO_MEASUREMENT));
         });
         assert_eq!(SoftTee::DESCRIPTION, "software TEE, not a TEE");
     }

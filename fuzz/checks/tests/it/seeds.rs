@@ -58,8 +58,16 @@ fn calls() -> Vec<(&'static str, Call, Option<ta::Reply>)> {
         usage: ta::Usage::Sign,
         origin: ta::Origin::Generated,
     };
-    let info =
-        ta::Info { ta_version: 1, schema: 1, kind: ta::Kind::OpTee, development: false, keys: Some(2), catalogue: 3 };
+    let info = ta::Info {
+        ta_version: 1,
+        schema: 1,
+        kind: ta::Kind::OpTee,
+        development: false,
+        keys: Some(2),
+        catalogue: 3,
+        rollback_protected: true,
+        capacity: ta::MAX_KEYS,
+    };
     let seed = Some(Seed(vec![9; 32]));
     let generate = Call::Generate { scheme: Scheme::Sr25519, key_type: *b"aura", usage: Usage::SignAndVrf, seed };
     let sign = Call::Sign { key: key(Scheme::Ed25519), message: vec![1; 53], context: Context::Header(header()) };
@@ -117,6 +125,7 @@ fn from_daemon() -> Vec<(&'static str, Vec<u8>)> {
         development: false,
         keys: Some(2),
         catalogue: 3,
+        rollback_protected: true,
     };
     let listed = KeyInfo { id: key(Scheme::Ecdsa), usage: Usage::Sign, seeded: true };
     let lease = |tenure| Lease { tenure, lasts_ms: 1000, last_vote: Some((1, 2)), last_slot: Some(3) };
@@ -202,6 +211,9 @@ fn dispatch() -> Vec<(&'static str, Vec<u8>)> {
         ("vote", [&[0][..], &vote].concat()),
         ("possession", [&[0][..], &possession].concat()),
         ("raw-list", [&[0, 0][..], &long(&list)].concat()),
+        ("measured", [&[0, 12][..], &[6; 32], &[2, 0, 1, 1, 12], &[7; 32], &[0], &[12], &[8; 32], &[2, 1, 0]].concat()),
+        ("measured-unasked", [&[0, 12][..], &[6; 32], &[2, 0, 0, 12], &[6; 32], &[1, 2, 12], &[6; 32], &[17]].concat()),
+        ("measured-in-development", [&[1, 12][..], &[6; 32], &[0, 12], &[6; 32], &[3, 0, 2, 4, 2]].concat()),
         ("pages", vec![1, 3, 0, 2, 3, 1, 1, 2, 2]),
         ("seeded", [&[1, 4, 0, 2, 1, 1][..], &short(&[6; 32]), &[9, 5, 10, 5, 11, 5, 1, 2]].concat()),
         ("generated", vec![0, 4, 1, 1, 0, 0, 5, 4, 11, 4, 5, 4, 1, 2]),
@@ -214,7 +226,7 @@ fn dispatch() -> Vec<(&'static str, Vec<u8>)> {
 
 fn store() -> Vec<(&'static str, Vec<u8>)> {
     // What becomes of the cell, then of `meta`, then of others by name: 0 nothing, 1 gone, 2 other bytes.
-    vec![
+    let development = [
         ("untouched", vec![0, 0]),
         ("no-cell", vec![1, 0]),
         ("no-meta", vec![0, 1]),
@@ -226,5 +238,17 @@ fn store() -> Vec<(&'static str, Vec<u8>)> {
         ("bit-of-a-key", vec![0, 0, 2, 0, 4, 9, 1]),
         ("keys-swapped", vec![0, 0, 2, 0, 5, 1, 2, 1, 5, 0]),
         ("foreign-object", vec![0, 0, 0, 3, 1, 2, 3, 2, 2, 4, 4]),
-    ]
+    ];
+    // By name an object of a production one is 0 and 1 for the keys, 2 for the counter and 3 for `meta`.
+    let production = [
+        ("measured", vec![0, 0]),
+        ("counter-gone", vec![0, 0, 2, 2, 1]),
+        ("counter-cut", vec![0, 0, 2, 2, 2, 3, 1, 9, 9]),
+        ("counter-at-its-end", vec![0, 0, 2, 2, 2, 9, 1, 255, 255, 255, 255, 255, 255, 255, 255]),
+        ("counter-of-a-newer", vec![0, 0, 2, 2, 4, 0, 3]),
+        ("counter-alone", vec![1, 1, 2, 0, 1, 2, 1, 1]),
+    ];
+    let with = |first: u8, rest: Vec<u8>| [&[first][..], &rest].concat();
+    let development = development.into_iter().map(|(name, bytes)| (name, with(1, bytes)));
+    development.chain(production.into_iter().map(|(name, bytes)| (name, with(0, bytes)))).collect()
 }

@@ -1,6 +1,6 @@
 //! What the application says of itself.
 
-use holdfast_ta::{Command, Error, KeyId, Rule, Usage};
+use holdfast_ta::{Command, Error, KeyId, Kind, Rule, Usage};
 
 use crate::bench::{sign, Bench};
 use crate::finding::{differs, equal, holds, Outcome};
@@ -13,6 +13,10 @@ pub(super) fn says_what_it_is(bench: &mut Bench<'_>) -> Outcome {
     holds("its store's schema counts from 1", info.schema >= 1)?;
     let keys = u32::try_from(bench.found().len()).ok();
     equal("the number of its keys", keys, info.keys)?;
+    if info.kind == Kind::Software {
+        // Whoever has its disk puts all of it back.
+        holds("a software TEE claims no protection against a restored disk", !info.rollback_protected)?;
+    }
     equal("Info again", info, bench.info()?)
 }
 

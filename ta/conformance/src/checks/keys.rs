@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use codec::Encode;
-use holdfast_ta::{Command, Context, Error, KeyId, KeyInfo, Origin, Scheme, MAX_PAGE};
+use holdfast_ta::{Command, Context, Error, KeyId, KeyInfo, Origin, Rule, Scheme, MAX_PAGE};
 
 use crate::bench::{sign, Bench};
 use crate::finding::{equal, holds, Outcome};
@@ -32,10 +32,13 @@ pub(super) fn every_kind(bench: &mut Bench<'_>) -> Outcome {
     Ok(())
 }
 
-pub(super) fn thousand(bench: &mut Bench<'_>) -> Outcome {
+/// A thousand keys, or as many as there is room for: then the next one is refused, and those that are there go on.
+pub(super) fn many(bench: &mut Bench<'_>) -> Outcome {
     let kinds = kinds(bench.expect);
+    let room = (bench.info()?.capacity as usize).saturating_sub(bench.found().len());
+    let many = room.min(THOUSAND);
     let mut expected: BTreeSet<Vec<u8>> = bench.found().iter().map(Encode::encode).collect();
-    let mut missing = THOUSAND;
+    let mut missing = many;
     for (scheme, key_type, usage) in kinds.iter().cycle().copied() {
         if missing == 0 {
             break;
@@ -43,8 +46,12 @@ pub(super) fn thousand(bench: &mut Bench<'_>) -> Outcome {
         expected.insert(bench.generate(scheme, key_type, usage, None)?.id.encode());
         missing -= 1;
     }
-    equal("how many different keys were made", bench.found().len() + THOUSAND, expected.len())?;
+    equal("how many different keys were made", bench.found().len() + many, expected.len())?;
     equal("the number of keys", u32::try_from(expected.len()).ok(), bench.info()?.keys)?;
+
+    if let (true, Some((scheme, key_type, usage))) = (many == room, kinds.first().copied()) {
+        bench.refuses(Command::Generate { scheme, key_type, usage, seed: None }, Error::Full)?;
+    }
 
     // As a sorted list without duplicates: equal only if each is there, once, in order.
     let expected: Vec<Vec<u8>> = expected.into_iter().collect();
@@ -98,6 +105,12 @@ fn refuses_all(bench: &mut Bench<'_>, id: &KeyId) -> Outcome {
     bench.refuses(sign(id, &message, context), Error::NoSuchKey)?;
     bench.refuses(sign(id, b"", Context::None), Error::NoSuchKey)?;
     bench.refuses(Command::Retire { id: id.clone() }, Error::NoSuchKey)?;
+    let measure = Command::Measure { challenge: [1; 64], keys: vec![id.clone()] };
+    if bench.expect.development {
+        bench.refuses_by(measure, Rule::DevelopmentNotMeasured)?;
+    } else {
+        bench.refuses(measure, Error::NoSuchKey)?;
+    }
     match id.scheme {
         Scheme::Sr25519 => {
             let input = super::vrf::some_input()?;

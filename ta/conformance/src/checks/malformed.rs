@@ -66,11 +66,12 @@ pub(super) fn false_lengths(bench: &mut Bench<'_>) -> Outcome {
             let promised = Compact(length).encode();
             let id = |public: &[u8]| (scheme, GRAN, public.to_vec()).encode();
             let requests = [
-                // A seed, a public key, a message, a header.
+                // A seed, a public key, a message, a header, keys to measure with.
                 [&[1, 1][..], &(scheme, GRAN, Usage::Sign).encode(), &[1], &promised].concat(),
                 [&[1, 3][..], &(scheme, GRAN).encode(), &promised].concat(),
                 [&[1, 4][..], &id(&[0; 32]), &promised].concat(),
                 [&[1, 4][..], &id(&[0; 32]), &[0; 1], &[1], &promised].concat(),
+                [&[1, 9][..], &[0; 64], &promised].concat(),
             ];
             for request in requests {
                 malformed(bench, &request)?;
@@ -87,7 +88,7 @@ pub(super) fn unknown_variants(bench: &mut Bench<'_>) -> Outcome {
             for version in (0..=u8::MAX).filter(|version| *version != 1) {
                 malformed(bench, &[&[version], &request[1..]].concat())?;
             }
-            for command in 9..=u8::MAX {
+            for command in 10..=u8::MAX {
                 malformed(bench, &[&[request[0], command], &request[2..]].concat())?;
             }
         }
@@ -135,6 +136,7 @@ pub(super) fn wrong_keys(bench: &mut Bench<'_>) -> Outcome {
             bench.refuses(Command::Retire { id: id.clone() }, bad_key)?;
             bench.refuses(Command::List { after: Some(id.clone()), limit: 1 }, bad_key)?;
             bench.refuses(sign(&id, b"", Context::None), bad_key)?;
+            bench.refuses(Command::Measure { challenge: [7; 64], keys: vec![id] }, bad_key)?;
         }
         if scheme != Scheme::Sr25519 {
             bench.refuses(Command::VrfSign { id: id.clone(), input: [1; 32] }, wrong_scheme)?;
@@ -178,6 +180,8 @@ fn valid_requests(bench: &mut Bench<'_>) -> Result<Vec<Vec<u8>>, Finding> {
         Command::SignPrehashed { id: ecdsa, hash: [7; 32] },
         Command::VrfSign { id: aura.clone(), input },
         Command::VrfPreOutput { id: aura.clone(), input },
+        Command::Measure { challenge: [7; 64], keys: vec![] },
+        Command::Measure { challenge: [7; 64], keys: vec![aura.clone(), gran.clone()] },
         Command::Retire { id: gran },
     ];
     Ok(commands.map(|command| Request::V1(command).encode()).into())

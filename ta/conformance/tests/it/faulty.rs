@@ -1,16 +1,20 @@
 use codec::{Decode, Encode};
 use holdfast_host::{InProcess, Link, LinkError};
-use holdfast_ta::{Answer, BadRequest, Command, Error, Reply, Request, Rule};
+use holdfast_ta::{Answer, BadRequest, Command, Error, Reply, Request, Rule, Tee};
 use holdfast_ta_conformance::{run, Expect, Failure, Finding, Kept, Verdict};
 use holdfast_ta_soft::SoftTee;
 
 /// A sound application whose answers are altered on the way: what a faulty one would say.
-struct Faulty<F> {
-    sound: InProcess<SoftTee>,
-    alter: F,
+pub(crate) struct Faulty<T, F> {
+    pub(crate) sound: InProcess<T>,
+    pub(crate) alter: F,
 }
 
-impl<F: FnMut(Option<&Command>, Result<Reply, Error>) -> Vec<u8> + Send> Link for Faulty<F> {
+impl<T, F> Link for Faulty<T, F>
+where
+    T: Tee + Send,
+    F: FnMut(Option<&Command>, Result<Reply, Error>) -> Vec<u8> + Send,
+{
     fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, LinkError> {
         let answer = self.sound.call(request)?;
         let Answer::V1(result) = Answer::decode(&mut answer.as_slice()).expect("the sound one answers");
@@ -93,7 +97,10 @@ fn a_key_left_out_of_a_page_or_listed_twice_is_found() {
             }
             result => result,
         });
-        assert!(failed.contains(&"1,000 keys are listed by pages of any size, each once"), "{failed:?}");
+        assert!(
+            failed.contains(&"as many keys as it holds, up to 1,000, are listed by pages of any size, each once"),
+            "{failed:?}"
+        );
     }
 }
 

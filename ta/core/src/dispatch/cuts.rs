@@ -1,10 +1,11 @@
 //! Accidents at every write of every command, and at every write of the recovery from them: afterwards each key whose
-//! creation was answered is found, none twice, and nothing is there by halves.
+//! creation was answered is found, none twice, nothing is there by halves, and no measurement has another's number.
 
 mod promises;
 mod sequences;
 
 use alloc::{collections::BTreeMap, vec, vec::Vec};
+use core::slice::from_ref;
 
 use self::promises::{allowed, Promises, ACCIDENT};
 use super::*;
@@ -16,7 +17,7 @@ const KNOWN_SEED: [u8; 32] = [9; 32];
 /// Of a key that was born in the store; nobody can know it, until it is shown.
 const BORN_OF: [u8; 32] = [3; 32];
 
-/// A store in which there is a key of every kind.
+/// A store in which there is a key of every kind that its trusted application makes.
 struct World {
     store: TestTee,
     promises: Promises,
@@ -39,7 +40,7 @@ enum Start {
 const STARTS: [Start; 4] = [Start::New, Start::Older, Start::Cold, Start::Warm];
 
 impl World {
-    fn new() -> World {
+    fn development() -> World {
         let mut store = TestTee::development();
         store.next_random = vec![BORN_OF.to_vec()];
         let vrf = store.generate(Scheme::Sr25519, *b"test", Usage::SignAndVrf, None).expect("made");
@@ -49,6 +50,21 @@ impl World {
         {
             infos.push(store.make(scheme, key_type));
         }
+        World::with(store, infos)
+    }
+
+    /// A validator's, which has been measured already.
+    fn production() -> World {
+        let mut store = TestTee::production();
+        let infos = vec![store.make(Scheme::Sr25519, *b"aura"), store.make(Scheme::Ed25519, *b"gran")];
+        let mut world = World::with(store, infos);
+        let command = measure(&world.keys);
+        let result = world.store.ask(command.clone());
+        world.promises.note(&command, &result);
+        world
+    }
+
+    fn with(store: TestTee, infos: Vec<KeyInfo>) -> World {
         let mut promises = Promises::default();
         for info in &infos {
             promises.note(&Command::Info, &Ok(Reply::Generated(info.clone())));
@@ -59,7 +75,8 @@ impl World {
     fn begin(&self, start: Start) -> (TestTee, Promises) {
         let mut tee = self.store.copy();
         match start {
-            Start::New => return (TestTee::development(), Promises::default()),
+            Start::New if tee.development => return (TestTee::development(), Promises::default()),
+            Start::New => return (TestTee::production(), Promises::default()),
             Start::Older => tee.leave_as_version(TA_VERSION - 1),
             Start::Cold => {}
             Start::Warm => self.promises.clone().settle(&mut tee),
@@ -67,9 +84,13 @@ impl World {
         (tee, self.promises.clone())
     }
 
-    /// Every command that is understood, in every way that a caller can give it.
+    /// Every command that is understood, in every way that a caller can give it; of those that a production trusted
+    /// application refuses, one of each kind.
     fn commands(&self) -> Vec<Command> {
-        let mut commands = vec![Command::Info, Command::List { after: None, limit: 64 }];
+        if !self.store.development {
+            return self.production_commands();
+        }
+        let mut commands = vec![Command::Info, Command::List { after: None, limit: 64 }, measure(&[])];
         for scheme in SCHEMES {
             for seed in [None, Some(vec![6; 32])] {
                 commands.push(generate(scheme, *b"test", Usage::Sign, seed));
@@ -107,6 +128,32 @@ impl World {
         commands
     }
 
+    fn production_commands(&self) -> Vec<Command> {
+        let [aura, gran] = [(Scheme::Sr25519, *b"aura"), (Scheme::Ed25519, *b"gran")];
+        let mut commands = vec![
+            Command::Info,
+            Command::List { after: None, limit: 64 },
+            generate(aura.0, aura.1, Usage::Sign, None),
+            generate(gran.0, gran.1, Usage::Sign, None),
+            measure(&[]),
+            measure(&self.keys),
+            // Refused.
+            generate(aura.0, aura.1, Usage::Sign, Some(vec![7; 32])),
+            generate(Scheme::Ecdsa, *b"test", Usage::Sign, None),
+            measure(&[unknown_key(gran.0, gran.1)]),
+        ];
+        for id in &self.keys {
+            let (message, context) = allowed(id.key_type);
+            commands.extend([
+                Command::Has { id: id.clone() },
+                Command::Sign { id: id.clone(), message, context },
+                measure(from_ref(id)),
+                Command::Retire { id: id.clone() },
+            ]);
+        }
+        commands
+    }
+
     /// A point that VRFs take: any but the identity will do, and a public key is one.
     fn point(&self) -> [u8; 32] {
         self.keys[0].public.as_slice().try_into().expect("32 bytes")
@@ -117,11 +164,16 @@ fn generate(scheme: Scheme, key_type: KeyType, usage: Usage, seed: Option<Vec<u8
     Command::Generate { scheme, key_type, usage, seed: seed.map(Seed) }
 }
 
-fn keys_of(tee: &TestTee) -> BTreeMap<Vec<u8>, Vec<u8>> {
+fn measure(keys: &[KeyId]) -> Command {
+    Command::Measure { challenge: [4; 64], keys: keys.to_vec() }
+}
+
+/// The keys, and the number of the last measurement.
+fn kept(tee: &TestTee) -> BTreeMap<Vec<u8>, Vec<u8>> {
     tee.objects.iter().filter(|(name, _)| *name != b"meta").map(|(name, data)| (name.clone(), data.clone())).collect()
 }
 
-/// A command from a start, without an accident: what comes of it, its writes, and the keys before and after.
+/// A command from a start, without an accident: what comes of it, its writes, and what is kept before and after.
 struct Undisturbed {
     result: Result<Reply, Error>,
     writes: usize,
@@ -132,12 +184,12 @@ struct Undisturbed {
 impl Undisturbed {
     fn new(world: &World, start: Start, command: &Command) -> Undisturbed {
         let (mut tee, mut promises) = world.begin(start);
-        let (before, writes) = (keys_of(&tee), tee.writes);
+        let (before, writes) = (kept(&tee), tee.writes);
         let result = tee.ask(command.clone());
         promises.note(command, &result);
         let writes = tee.writes - writes;
         promises.settle(&mut tee);
-        Undisturbed { result, writes, before, after: keys_of(&tee) }
+        Undisturbed { result, writes, before, after: kept(&tee) }
     }
 }
 
@@ -179,7 +231,7 @@ fn befall(
         tee.restart();
     } else {
         let landed = matches!(first.1, Accident::Landed | Accident::CutAfter) && first.0 + 1 == undisturbed.writes;
-        assert_eq!(&keys_of(&tee), if landed { &undisturbed.after } else { &undisturbed.before });
+        assert_eq!(&kept(&tee), if landed { &undisturbed.after } else { &undisturbed.before });
     }
     promises.settle(&mut tee);
 
@@ -198,35 +250,46 @@ fn befall(
 
 #[test]
 fn whatever_befalls_whichever_write_of_a_command_and_of_its_recovery_no_promise_is_broken() {
-    let world = World::new();
+    // So that a change which leaves nothing to befall does not go unseen.
+    let befallen = befall_all(&World::development());
+    assert!(befallen > 4_000, "{befallen}");
+}
+
+#[test]
+fn the_same_holds_for_a_validators_and_no_measurement_has_anothers_number() {
+    let befallen = befall_all(&World::production());
+    assert!(befallen > 1_000, "{befallen}");
+}
+
+/// Every accident at every write, alone and followed by every other. How many there were.
+fn befall_all(world: &World) -> usize {
     let mut befallen = 0;
     for start in STARTS {
         for command in world.commands() {
-            let undisturbed = Undisturbed::new(&world, start, &command);
+            let undisturbed = Undisturbed::new(world, start, &command);
             for write in 0..undisturbed.writes {
                 for first in ACCIDENTS.map(|accident| (write, accident)) {
-                    assert!(befall(&world, start, &command, &undisturbed, first, None));
+                    assert!(befall(world, start, &command, &undisturbed, first, None));
                     befallen += 1;
                     for accident in ACCIDENTS {
                         let second = |write| Some((write, accident));
                         let all = (0..)
-                            .take_while(|write| befall(&world, start, &command, &undisturbed, first, second(*write)));
+                            .take_while(|write| befall(world, start, &command, &undisturbed, first, second(*write)));
                         befallen += all.count();
                     }
                 }
             }
         }
     }
-    // So that a change which leaves nothing to befall does not go unseen.
-    assert!(befallen > 4_000, "{befallen}");
+    befallen
 }
 
 #[test]
-fn only_opening_a_store_making_a_key_and_retiring_one_write_and_each_of_them_once() {
-    let world = World::new();
-    for start in STARTS {
+fn only_opening_a_store_making_and_retiring_a_key_and_measuring_write_and_each_of_them_once() {
+    let worlds = [World::development(), World::production()];
+    for (world, start) in worlds.iter().flat_map(|world| STARTS.map(|start| (world, start))) {
         for command in world.commands() {
-            let undisturbed = Undisturbed::new(&world, start, &command);
+            let undisturbed = Undisturbed::new(world, start, &command);
             // What a scheme cannot do is told before the store is looked at; every other command opens it.
             let untouched = undisturbed.result == Err(Error::BadRequest(BadRequest::WrongScheme));
             let opening = match start {
@@ -236,7 +299,9 @@ fn only_opening_a_store_making_a_key_and_retiring_one_write_and_each_of_them_onc
             let changes = usize::from(undisturbed.before != undisturbed.after);
             assert_eq!(undisturbed.writes, opening + changes, "{command:?} {start:?}");
             if changes == 1 {
-                assert!(matches!(command, Command::Generate { .. } | Command::Retire { .. }), "{command:?}");
+                let writes =
+                    matches!(command, Command::Generate { .. } | Command::Retire { .. } | Command::Measure { .. });
+                assert!(writes, "{command:?}");
             }
         }
     }
@@ -244,7 +309,7 @@ fn only_opening_a_store_making_a_key_and_retiring_one_write_and_each_of_them_onc
 
 #[test]
 fn a_generated_key_whose_seed_is_shown_is_cut_to_the_one_or_the_other() {
-    let world = World::new();
+    let world = World::development();
     let command = generate(Scheme::Sr25519, *b"test", Usage::Sign, Some(BORN_OF.to_vec()));
     let mut origins = vec![];
     for accident in ACCIDENTS {

@@ -13,6 +13,18 @@ use crate::{
 
 const MALFORMED: Result<Reply, Error> = Err(Error::BadRequest(BadRequest::Malformed));
 
+/// A development TEE with keys of every kind, or a production one with those of a validator; and their names, with one
+/// that nobody holds.
+fn tee_of(development: bool) -> (TestTee, Vec<KeyId>) {
+    if development {
+        return tee();
+    }
+    let mut tee = TestTee::production();
+    let mut ids = vec![tee.make(Scheme::Sr25519, *b"aura").id, tee.make(Scheme::Ed25519, *b"gran").id];
+    ids.push(unknown_key(Scheme::Sr25519, *b"aura"));
+    (tee, ids)
+}
+
 fn tee() -> (TestTee, Vec<KeyId>) {
     let mut tee = TestTee::development();
     let mut ids = vec![
@@ -34,6 +46,9 @@ fn requests(ids: &[KeyId]) -> Vec<Vec<u8>> {
         Command::Info,
         Command::Generate { scheme: Scheme::Ecdsa, key_type: *b"test", usage: Usage::Sign, seed: None },
         Command::List { after: None, limit: 64 },
+        Command::Measure { challenge: [7; 64], keys: vec![] },
+        Command::Measure { challenge: [7; 64], keys: ids[..2].to_vec() },
+        Command::Measure { challenge: [7; 64], keys: ids.to_vec() },
     ];
     for scheme in [Scheme::Sr25519, Scheme::Ed25519, Scheme::Ecdsa] {
         let seed = Some(Seed(vec![6; 32]));
@@ -50,6 +65,7 @@ fn requests(ids: &[KeyId]) -> Vec<Vec<u8>> {
             Command::SignPrehashed { id: id.clone(), hash },
             Command::VrfSign { id: id.clone(), input: [2; 32] },
             Command::VrfPreOutput { id: id.clone(), input: [2; 32] },
+            Command::Measure { challenge: [7; 64], keys: vec![id.clone()] },
             Command::Retire { id },
         ]);
     }
@@ -88,6 +104,10 @@ fn no_answer_to_a_well_formed_request_shows_a_secret() {
     assert_eq!(secrets(&tee).len(), 5 * (17 + 49));
     let answered = requests(&ids).iter().filter(|request| ask(&mut tee, request).is_ok()).count();
     assert!(answered > 30, "{answered} were answered");
+
+    let (mut tee, ids) = tee_of(false);
+    let answers = requests(&ids).into_iter().filter_map(|request| ask(&mut tee, &request).ok());
+    assert_eq!(answers.filter(|reply| matches!(reply, Reply::Measured(_))).count(), 4);
 }
 
 #[test]
@@ -135,7 +155,7 @@ fn unknown_versions_and_commands_are_malformed() {
     for version in (0..=255).filter(|version| *version != 1) {
         assert_eq!(ask(&mut tee, &[version, 0]), MALFORMED);
     }
-    for command in 9..=255 {
+    for command in 10..=255 {
         assert_eq!(ask(&mut tee, &[1, command]), MALFORMED);
     }
 }
@@ -149,9 +169,27 @@ fn a_length_beyond_the_request_is_malformed() {
         let seed = [&[1, 1, 1][..], b"test", &[0, 1], &length, &[7; 32]].concat();
         let public = [&[1, 3, 1][..], b"test", &length, &[7; 32]].concat();
         let message = [&[1, 4, 1][..], b"test", &Compact(32u32).encode(), &[7; 32], &length, &[7; 40]].concat();
-        for request in [seed, public, message] {
+        // Measure with keys, and with the public key of the first.
+        let keys = [&[1, 9][..], &[7; 64], &length, &[1], b"gran", &Compact(32u32).encode(), &[7; 32]].concat();
+        let of_first = [&[1, 9][..], &[7; 64], &[4, 1], b"gran", &length, &[7; 32]].concat();
+        for request in [seed, public, message, keys, of_first] {
             assert_eq!(ask(&mut tee, &request), MALFORMED);
         }
+    }
+}
+
+#[test]
+fn more_keys_than_are_measured_are_counted_if_they_are_keys_and_never_decoded_by_the_thousand() {
+    for development in [false, true] {
+        let (mut tee, ids) = tee_of(development);
+        let mut measure = |key: &KeyId, count| {
+            let command = Command::Measure { challenge: [7; 64], keys: vec![key.clone(); count] };
+            ask(&mut tee, &Request::V1(command).encode())
+        };
+        let too_many = Err(Error::BadRequest(BadRequest::TooManyKeys));
+        assert_eq!(measure(&ids[0], crate::MAX_MEASURED_KEYS + 1), too_many);
+        assert_eq!(measure(&ids[0], 800), too_many);
+        assert_eq!(measure(&KeyId { public: vec![], ..ids[0].clone() }, 5_000), MALFORMED);
     }
 }
 
@@ -172,8 +210,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_bytes_are_answered(requests in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 8)) {
-        let (mut tee, _) = tee();
+    fn any_bytes_are_answered(
+        development: bool, requests in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 8),
+    ) {
+        let (mut tee, _) = tee_of(development);
         for request in requests {
             let _ = ask(&mut tee, &request);
         }
@@ -181,17 +221,17 @@ proptest! {
 
     #[test]
     fn any_bytes_after_a_valid_start_are_answered(
-        command in 0u8..9, rest in prop::collection::vec(any::<u8>(), 0..200),
+        development: bool, command in 0u8..10, rest in prop::collection::vec(any::<u8>(), 0..200),
     ) {
-        let (mut tee, _) = tee();
+        let (mut tee, _) = tee_of(development);
         let _ = ask(&mut tee, &[&[1, command][..], &rest].concat());
     }
 
     #[test]
     fn any_change_to_valid_requests_is_answered_and_the_keys_still_serve(
-        changes in prop::collection::vec((any::<Index>(), any::<Index>(), any::<u8>(), 0..4), 24),
+        development: bool, changes in prop::collection::vec((any::<Index>(), any::<Index>(), any::<u8>(), 0..4), 24),
     ) {
-        let (mut tee, ids) = tee();
+        let (mut tee, ids) = tee_of(development);
         let requests = requests(&ids);
         for (which, at, byte, how) in changes {
             let mut request = requests[which.index(requests.len())].clone();

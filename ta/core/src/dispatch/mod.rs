@@ -4,16 +4,17 @@
 mod cuts;
 #[cfg(test)]
 mod hostile;
+mod measure;
 #[cfg(test)]
 mod tests;
 
 use alloc::{vec, vec::Vec};
 
-use codec::{DecodeLimit, Encode};
+use codec::{DecodeLimit, Encode, MemTrackingInput};
 
 use crate::{
     keys::{self, Key},
-    memory::Attributes,
+    memory::{self, Attributes},
     policy::{self, Act, Subject},
     store::StoredKey,
     Answer, BadRequest, Command, Error, Fault, Info, KeyId, KeyInfo, KeyType, Memory, Origin, Reply, Request, Scheme,
@@ -22,6 +23,9 @@ use crate::{
 
 /// A request nests less deep than this.
 const MAX_DEPTH: u32 = 8;
+/// Bytes of the heap that a decoded request takes at most. The longest message or header takes half of it, and so would
+/// hundreds of keys, but thousands of empty ones would take ten times the bytes that they came in.
+const MAX_DECODED: usize = 2 * MAX_REQUEST;
 
 /// How often randomness is drawn for a new key before the platform's is held to be broken. One draw in 2^128 is no
 /// ecdsa scalar; zero, or a key that exists already, never comes from randomness that works.
@@ -30,7 +34,8 @@ const DRAWS: usize = 4;
 /// Answers a request: one [`Answer`] of at most [`crate::MAX_ANSWER`] bytes, whatever the bytes of the request.
 ///
 /// A key is stored before it is answered. When the answer is an error nothing has changed, but for a fault of the
-/// platform while it writes: then the key is there or not, wholly, and [`Command::List`] tells which.
+/// platform: while it writes, then the key is there or not, wholly, and [`Command::List`] tells which; while it measures,
+/// then the counter of measurements has gone on.
 ///
 /// A request may carry a seed: its buffer is the platform's, which wipes it afterwards. Every copy made here is wiped.
 pub fn dispatch(tee: &mut impl Tee, request: &[u8]) -> Vec<u8> {
@@ -44,9 +49,10 @@ fn decode(mut request: &[u8]) -> Result<Command, Error> {
     if request.len() > MAX_REQUEST {
         return Err(Error::BadRequest(BadRequest::TooLong));
     }
-    match Request::decode_all_with_depth_limit(MAX_DEPTH, &mut request) {
-        Ok(Request::V1(command)) => Ok(command),
-        Err(_) => Err(Error::BadRequest(BadRequest::Malformed)),
+    let decoded = Request::decode_with_depth_limit(MAX_DEPTH, &mut MemTrackingInput::new(&mut request, MAX_DECODED));
+    match decoded {
+        Ok(Request::V1(command)) if request.is_empty() => Ok(command),
+        _ => Err(Error::BadRequest(BadRequest::Malformed)),
     }
 }
 
@@ -93,6 +99,7 @@ fn execute(tee: &mut impl Tee, memory: &mut Memory, command: Command) -> Result<
             memory.retire(tee, &id)?;
             Ok(Reply::Retired)
         }
+        Command::Measure { challenge, keys } => Ok(Reply::Measured(measure::measure(tee, memory, &challenge, &keys)?)),
     }
 }
 
@@ -102,8 +109,16 @@ fn info(tee: &mut impl Tee, memory: &mut Memory) -> Info {
         Ok(opened) => (u32::try_from(opened.len()).ok(), opened.fingerprint()),
         Err(_) => (None, 0),
     };
-    let (kind, development) = (tee.kind(), tee.development());
-    Info { ta_version: TA_VERSION, schema: STORE_SCHEMA, kind, development, keys, catalogue }
+    Info {
+        ta_version: TA_VERSION,
+        schema: STORE_SCHEMA,
+        kind: tee.kind(),
+        development: tee.development(),
+        keys,
+        catalogue,
+        rollback_protected: tee.rollback_protected(),
+        capacity: memory::capacity(tee),
+    }
 }
 
 fn generate(

@@ -29,11 +29,21 @@ fn sign(tee: &mut TestTee, key: &KeyInfo) -> Result<Vec<u8>, Error> {
 #[test]
 fn info_says_what_this_is() {
     let mut tee = TestTee::production();
-    let empty =
-        Info { ta_version: 1, schema: 1, kind: Kind::Software, development: false, keys: Some(0), catalogue: 0 };
+    let empty = Info {
+        ta_version: 1,
+        schema: 1,
+        kind: Kind::Software,
+        development: false,
+        keys: Some(0),
+        catalogue: 0,
+        rollback_protected: false,
+        capacity: MAX_KEYS,
+    };
     assert_eq!(tee.info(), empty);
     tee.make(Scheme::Ed25519, *b"gran");
     assert_eq!(tee.info().keys, Some(1));
+    tee.rollback_protected = true;
+    assert!(tee.info().rollback_protected);
     assert!(TestTee::development().info().development);
 }
 
@@ -173,6 +183,21 @@ fn a_generated_key_whose_secret_turns_up_as_a_seed_is_seeded_from_then_on() {
     assert_eq!(tee.list(10), Ok(vec![seeded.clone()]));
     tee.restart();
     assert_eq!(tee.list(10), Ok(vec![seeded]));
+}
+
+#[test]
+fn a_platform_may_store_fewer_keys_than_the_interface_allows_and_never_more() {
+    let mut tee = TestTee::development();
+    for (capacity, expected) in [(2, 2), (MAX_KEYS + 1, MAX_KEYS)] {
+        tee.capacity = Some(capacity);
+        assert_eq!(tee.info().capacity, expected);
+    }
+    tee.capacity = Some(2);
+    let [first, second] = [(); 2].map(|()| tee.make(Scheme::Ed25519, *b"test"));
+    assert_eq!(tee.generate(Scheme::Ed25519, *b"test", Usage::Sign, None), Err(Error::Full));
+    assert!(sign(&mut tee, &second).is_ok());
+    tee.ask(Command::Retire { id: first.id }).expect("retired");
+    tee.make(Scheme::Ed25519, *b"test");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! | `gran` | ed25519 | a GRANDPA vote of 53 bytes; a proof of possession |
 //! | `test` | any | anything, also prehashed and as a VRF; on a development TEE only |
 //!
-//! Any other pair of type and scheme is neither made nor used.
+//! Any other pair of type and scheme is neither made nor used. What a measurement may say of them is in `measurement`.
 //!
 //! The statements of a key cannot be taken for one another, since each has a length of its own, and both schemes sign
 //! the exact bytes: a header's hash has 32 bytes, a vote 53, a proof of possession 36 (or 4). A hash that happens to
@@ -19,10 +19,12 @@
 
 mod aura;
 mod grandpa;
+mod measurement;
 mod possession;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::measurement::{judge_application, judge_key};
 pub use self::{
     aura::read_slot,
     grandpa::{read_vote, Vote},

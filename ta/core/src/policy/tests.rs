@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     hash::blake2_256,
     testing::{header, possession, vote},
+    Origin,
 };
 
 const SCHEMES: [Scheme; 3] = [Scheme::Sr25519, Scheme::Ed25519, Scheme::Ecdsa];
@@ -208,5 +209,28 @@ fn only_test_keys_made_for_it_make_vrfs() {
 fn session_keys_sign_no_hash_of_what_nobody_shows() {
     for session in [aura(true), gran(true), aura(false), gran(false)] {
         assert_eq!(judge(&session, Act::SignPrehashed), Err(Rule::PrehashedNotAllowed));
+    }
+}
+
+#[test]
+fn a_development_tee_is_not_measured_and_a_production_one_is() {
+    assert_eq!(judge_application(true), Err(Rule::DevelopmentNotMeasured));
+    assert_eq!(judge_application(false), Ok(()));
+}
+
+#[test]
+fn a_measurement_names_session_keys_that_were_born_here_and_make_no_vrfs() {
+    for key_type in TYPES {
+        for scheme in SCHEMES {
+            for usage in [Usage::Sign, Usage::SignAndVrf] {
+                for origin in [Origin::Generated, Origin::Seeded] {
+                    let session =
+                        matches!((&key_type, scheme), (b"aura", Scheme::Sr25519) | (b"gran", Scheme::Ed25519));
+                    let nameable = session && usage == Usage::Sign && origin == Origin::Generated;
+                    let expected = if nameable { Ok(()) } else { Err(Rule::NotMeasurable) };
+                    assert_eq!(judge_key(scheme, key_type, usage, origin), expected, "{key_type:?} {scheme:?}");
+                }
+            }
+        }
     }
 }

@@ -32,6 +32,7 @@ fn refusal(change: impl FnOnce(&mut TestTee)) -> Error {
         Command::Retire { id: id.clone() },
         Command::Sign { id, message: vec![], context: crate::Context::None },
         Command::Generate { scheme: Scheme::Ecdsa, key_type: *b"test", usage: Usage::Sign, seed: None },
+        Command::Measure { challenge: [0; 64], keys: vec![] },
     ] {
         assert_eq!(tee.ask(command), Err(error));
     }
@@ -85,6 +86,21 @@ fn a_store_without_its_cell_or_its_meta_or_with_damaged_ones_is_refused() {
     ];
     for change in damaged {
         assert_eq!(refusal(change), Error::Corrupt);
+    }
+}
+
+#[test]
+fn a_store_without_keys_that_lost_its_meta_beside_a_counter_is_no_new_one() {
+    for lose_cell in [false, true] {
+        let mut tee = TestTee::production();
+        tee.measure([0; 64], &[]).expect("measured");
+        tee.restart();
+        tee.objects.remove(META);
+        if lose_cell {
+            tee.cell = None;
+        }
+        assert_eq!(tee.measure([0; 64], &[]), Err(Error::Corrupt));
+        assert_eq!(tee.info().keys, None);
     }
 }
 
@@ -146,6 +162,7 @@ fn names_of_keys_fit_and_come_back_and_other_objects_are_no_keys() {
         assert_eq!(key_id(&key_name(&KeyId { public: vec![], ..id })), None);
     }
     assert_eq!(key_id(META), None);
+    assert_eq!(key_id(MEASUREMENTS), None);
     assert_eq!(key_id(b""), None);
     assert_eq!(key_id(b"k"), None);
 }

@@ -6,16 +6,19 @@ use std::sync::OnceLock;
 
 use codec::{DecodeAll, Encode};
 use holdfast_ta::{
-    dispatch, Answer, Command, Context, Error, KeyId, KeyInfo, KeyType, Origin, Reply, Request, Scheme, Seed, Usage,
-    STORE_SCHEMA, TA_VERSION,
+    dispatch, measurement_nonce, Answer, Command, Context, Error, KeyId, KeyInfo, KeyType, Measured, Origin, Reply,
+    Request, Scheme, Seed, Tee, Usage, STORE_SCHEMA, TA_VERSION,
 };
 
+use super::platform::Platform;
 use crate::directory::Directory;
 use crate::entry::Entry;
 use crate::{Place, SoftTee};
 
+const CHALLENGE: [u8; 64] = [5; 64];
+
 /// What is on the disk at first.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Start {
     /// Nothing.
     New,
@@ -23,21 +26,50 @@ pub(super) enum Start {
     Older,
     /// A store of this one.
     Filled,
+    /// The store of a production one without keys, which has been measured.
+    Measured,
 }
 
 pub(super) struct Machine {
     /// `None` only while it restarts.
-    tee: Option<SoftTee>,
+    tee: Option<Platform>,
+    production: bool,
     path: PathBuf,
     _home: tempfile::TempDir,
     /// What each key may be found to be; `None` is not there.
     keys: BTreeMap<KeyId, Vec<Option<KeyInfo>>>,
     /// Keys that may have been made before anybody was told their names.
     unnamed: Vec<(Scheme, KeyType, Usage)>,
+    /// The number of the last measurement that was answered.
+    measured: u64,
 }
 
 /// Every command that does something, and one of each that does not.
-pub(super) fn commands() -> Vec<Command> {
+pub(super) fn commands(start: Start) -> Vec<Command> {
+    match start {
+        Start::New | Start::Older | Start::Filled => development_commands(),
+        Start::Measured => production_commands(),
+    }
+}
+
+/// Measures the application with these keys.
+pub(super) fn measure(keys: &[KeyId]) -> Command {
+    Command::Measure { challenge: CHALLENGE, keys: keys.to_vec() }
+}
+
+fn production_commands() -> Vec<Command> {
+    let generate =
+        |scheme, key_type: &[u8; 4]| Command::Generate { scheme, key_type: *key_type, usage: Usage::Sign, seed: None };
+    vec![
+        Command::Info,
+        Command::List { after: None, limit: 64 },
+        generate(Scheme::Sr25519, b"aura"),
+        generate(Scheme::Ed25519, b"gran"),
+        measure(&[]),
+    ]
+}
+
+fn development_commands() -> Vec<Command> {
     let generate = |scheme, key_type: &[u8; 4], usage, seed: Option<[u8; 32]>| Command::Generate {
         scheme,
         key_type: *key_type,
@@ -79,7 +111,7 @@ fn filled() -> Vec<KeyInfo> {
     FILLED.get_or_init(|| fill(&mut SoftTee::in_memory())).clone()
 }
 
-fn fill(tee: &mut SoftTee) -> Vec<KeyInfo> {
+fn fill(tee: &mut impl Tee) -> Vec<KeyInfo> {
     let keys = [
         (Scheme::Sr25519, *b"test", Usage::SignAndVrf),
         (Scheme::Ecdsa, *b"test", Usage::Sign),
@@ -96,7 +128,7 @@ fn fill(tee: &mut SoftTee) -> Vec<KeyInfo> {
     keys.map(make).to_vec()
 }
 
-fn ask(tee: &mut SoftTee, command: &Command) -> Result<Reply, Error> {
+fn ask(tee: &mut impl Tee, command: &Command) -> Result<Reply, Error> {
     let answer = dispatch(tee, &Request::V1(command.clone()).encode());
     let Answer::V1(result) = Answer::decode_all(&mut &answer[..]).expect("every answer decodes");
     result
@@ -107,9 +139,14 @@ impl Machine {
         // What is tested is the order of steps; a disk in memory takes them sooner.
         let home = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
         let path = home.path().join("store");
-        let mut machine = Machine { tee: None, path, _home: home, keys: BTreeMap::new(), unnamed: vec![] };
+        let production = matches!(start, Start::Measured);
+        let (keys, unnamed) = (BTreeMap::new(), vec![]);
+        let mut machine = Machine { tee: None, production, path, _home: home, keys, unnamed, measured: 0 };
         machine.restart();
-        if !matches!(start, Start::New) {
+        if production {
+            machine.ask(&measure(&[])).expect("measured");
+        }
+        if matches!(start, Start::Older | Start::Filled) {
             let made = fill(machine.tee.as_mut().expect("on"));
             machine.keys.extend(made.into_iter().map(|info| (info.id.clone(), vec![Some(info)])));
         }
@@ -125,7 +162,7 @@ impl Machine {
     }
 
     pub(super) fn directory(&mut self) -> &mut Directory {
-        match &mut self.tee.as_mut().expect("on").place {
+        match &mut self.tee.as_mut().expect("on").soft.place {
             Place::Directory(directory) => directory,
             Place::Memory { .. } => unreachable!("it was opened in a directory"),
         }
@@ -134,7 +171,8 @@ impl Machine {
     /// Ends the process as it is, and opens the store in another.
     pub(super) fn restart(&mut self) {
         self.tee = None;
-        self.tee = Some(SoftTee::open(&self.path).expect("the store opens"));
+        let soft = SoftTee::open(&self.path).expect("the store opens");
+        self.tee = Some(Platform { soft, production: self.production });
     }
 
     pub(super) fn ask(&mut self, command: &Command) -> Result<Reply, Error> {
@@ -142,10 +180,19 @@ impl Machine {
         match (command, &result) {
             (_, Ok(Reply::Generated(info))) => drop(self.keys.insert(info.id.clone(), vec![Some(info.clone())])),
             (Command::Retire { id }, Ok(_)) => drop(self.keys.remove(id)),
+            (Command::Measure { keys, .. }, Ok(Reply::Measured(measured))) => self.measured(keys, measured),
             (_, Err(Error::Platform(_))) => self.in_doubt(command),
             _ => {}
         }
         result
+    }
+
+    /// Its number is none that was told before, and the platform signed it.
+    fn measured(&mut self, keys: &[KeyId], measured: &Measured) {
+        assert!(measured.counter > self.measured, "{} after {}", measured.counter, self.measured);
+        self.measured = measured.counter;
+        let nonce = measurement_nonce(&CHALLENGE, keys, measured.counter);
+        assert_eq!(measured.signature, nonce.repeat(8));
     }
 
     /// The command may have been done or not.
@@ -188,15 +235,19 @@ impl Machine {
                     assert_eq!(info.origin, Origin::Generated);
                 }
             }
-            let possession = Command::Sign { id: info.id.clone(), message: b"POP_".to_vec(), context: Context::None };
+            let message = [&b"POP_"[..], &[8; 32]].concat();
+            let possession = Command::Sign { id: info.id.clone(), message, context: Context::None };
             assert!(matches!(self.ask(&possession), Ok(Reply::Signature(_))), "{info:?}");
             settled.insert(info.id.clone(), vec![Some(info)]);
         }
         for (id, expected) in &self.keys {
             assert!(expected.contains(&None), "lost: {id:?}");
         }
-        // `meta`, the cell, the lock, and nothing else beside the keys: no remains of a cut.
-        assert_eq!(std::fs::read_dir(&self.path).expect("readable").count(), settled.len() + 3);
+        // `meta`, the cell, the lock, the counter if there is one, and nothing else beside the keys: no remains of a cut.
+        let counter = self.path.join(Entry::Object(b"measurements".to_vec()).file_name()).exists();
+        assert!(counter || self.measured == 0);
+        let others = 3 + usize::from(counter);
+        assert_eq!(std::fs::read_dir(&self.path).expect("readable").count(), settled.len() + others);
         (self.keys, self.unnamed) = (settled, vec![]);
     }
 }

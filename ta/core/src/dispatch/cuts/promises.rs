@@ -1,7 +1,9 @@
 //! What a caller was promised, held against what is found: every key whose creation was answered, none twice, nothing
-//! by halves. A command that failed may have been done or not; which, the next look settles.
+//! by halves, and no number of a measurement twice. A command that failed may have been done or not; which, the next look settles.
 
 use alloc::{collections::BTreeMap, vec, vec::Vec};
+
+use codec::DecodeAll;
 
 use crate::{
     hash::blake2_256,
@@ -11,6 +13,8 @@ use crate::{
     Command, Context, Error, KeyId, KeyInfo, KeyType, Origin, Reply, Scheme, Usage,
 };
 
+const COUNTER: &[u8] = b"measurements";
+
 /// The promises of one trusted application, across its restarts.
 #[derive(Clone, Default)]
 pub(super) struct Promises {
@@ -18,6 +22,8 @@ pub(super) struct Promises {
     keys: BTreeMap<KeyId, Vec<Option<KeyInfo>>>,
     /// Keys that may have been made before anybody was told their names.
     unnamed: Vec<(Scheme, KeyType, Usage)>,
+    /// The number of the last measurement that was answered.
+    measured: u64,
 }
 
 impl Promises {
@@ -25,6 +31,10 @@ impl Promises {
     pub(super) fn note(&mut self, command: &Command, result: &Result<Reply, Error>) {
         match (command, result) {
             (_, Ok(Reply::Generated(info))) => drop(self.keys.insert(info.id.clone(), vec![Some(info.clone())])),
+            (_, Ok(Reply::Measured(measured))) => {
+                assert!(measured.counter > self.measured, "{measured:?} after {}", self.measured);
+                self.measured = measured.counter;
+            }
             (Command::Retire { id }, Ok(_)) => drop(self.keys.remove(id)),
             (Command::Retire { id }, Err(Error::Platform(_))) => {
                 self.keys.entry(id.clone()).and_modify(|found| found.push(None));
@@ -72,15 +82,24 @@ impl Promises {
         let mut objects: Vec<Vec<u8>> = listed.iter().map(|info| store::key_name(&info.id)).collect();
         objects.push(b"meta".to_vec());
         objects.sort();
-        assert!(tee.objects.keys().eq(&objects), "nothing is there but the keys and `meta`");
+        let others = tee.objects.keys().filter(|name| *name != COUNTER);
+        assert!(others.eq(&objects), "nothing is there but the keys, `meta` and the counter");
         assert!(tee.cell.is_some());
-        *self = Promises { keys: settled, unnamed: vec![] };
+        assert!(number(tee.objects.get(COUNTER)) >= self.measured);
+        let asked: Vec<u64> = tee.nonces.iter().map(|(_, counter)| number(counter.as_ref())).collect();
+        assert!(asked.windows(2).all(|pair| pair[0] < pair[1]), "the platform got a number twice: {asked:?}");
+        *self = Promises { keys: settled, unnamed: vec![], measured: self.measured };
     }
 
     /// The keys that are there for certain.
     pub(super) fn certain(&self) -> impl Iterator<Item = &KeyId> {
         self.keys.iter().filter(|(_, found)| !found.contains(&None)).map(|(id, _)| id)
     }
+}
+
+/// The number in the object of the counter; 0 if there is none.
+fn number(object: Option<&Vec<u8>>) -> u64 {
+    object.map_or(0, |object| <(u8, u64)>::decode_all(&mut &object[..]).expect("whole").1)
 }
 
 /// The key signs what its type allows.

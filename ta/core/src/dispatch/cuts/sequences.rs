@@ -23,6 +23,7 @@ fn on_a_key_that_is_there(command: Command, ids: &[KeyId], key: &Index) -> Comma
     let retire = |id: &KeyId| Command::Retire { id: id.clone() };
     match command {
         Command::Retire { .. } if !ids.is_empty() => retire(key.get(ids)),
+        Command::Measure { keys, .. } if !keys.is_empty() && !ids.is_empty() => measure(&[key.get(ids).clone()]),
         other => other,
     }
 }
@@ -31,8 +32,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn no_promise_is_broken(new: bool, steps in prop::collection::vec(step(), 1..30)) {
-        let world = World::new();
+    fn no_promise_is_broken(production: bool, new: bool, steps in prop::collection::vec(step(), 1..30)) {
+        let world = if production { World::production() } else { World::development() };
         let commands = world.commands();
         let (mut tee, mut promises) = world.begin(if new { Start::New } else { Start::Older });
         for Step { command, key, accident, restart } in steps {
