@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use holdfast_host::{
     config::{
-        check_socket_path, Genesis, Http, LogFilter, Loopback, SocketMode, ValueError, MAX_LEASE_MS, MIN_LEASE_MS,
+        check_socket_path, Anywhere, Genesis, Http, LogFilter, Loopback, SocketMode, TeeKind, ValueError, MAX_LEASE_MS,
+        MIN_LEASE_MS,
     },
     Config, ConfigError,
 };
 
 /// The signer daemon of Holdfast: nodes connect to it, and a trusted application signs.
 ///
-/// Its trusted application is a software TEE, not a TEE: for development.
+/// The trusted application runs in a software TEE, which is not a TEE and for development, or on OP-TEE.
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Cli {
@@ -45,6 +46,14 @@ pub(crate) struct Options {
     /// TCP address as well, on loopback only: nothing authenticates it.
     #[arg(long, value_name = "127.0.0.1:PORT", global = true)]
     tcp: Option<Loopback>,
+    /// TCP address of any interface. WHOEVER CAN REACH IT CAN HAVE ANYTHING SIGNED: for a guest whose port its emulator
+    /// forwards to the host's loopback.
+    #[arg(long, value_name = "ADDR", global = true)]
+    unauthenticated_tcp: Option<Anywhere>,
+    /// Where the trusted application runs: `software` (for development); `optee`; or `optee-development`, which takes
+    /// seeds. The last two need a program that was built for OP-TEE.
+    #[arg(long, value_name = "KIND", global = true)]
+    tee: Option<TeeKind>,
     /// Directory of the software TEE's keys.
     #[arg(long, value_name = "DIR", global = true)]
     store: Option<PathBuf>,
@@ -57,7 +66,7 @@ pub(crate) struct Options {
     /// After so many milliseconds without a request from the node that may sign, another one may take its place.
     #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(MIN_LEASE_MS..=MAX_LEASE_MS), global = true)]
     lease_ms: Option<u64>,
-    /// File that tells a daemon after a restart which node may sign; by default the store's name and `.lease`.
+    /// File that tells a daemon after a restart which node may sign; by default named after the store, or the TEE.
     #[arg(long, value_name = "FILE", global = true)]
     lease_file: Option<PathBuf>,
     /// Forget which node was the last to sign: only when that node is gone for good.
@@ -69,17 +78,19 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// What the file and the flags say together.
+    /// What the file and the flags say together, checked.
     pub(crate) fn config(self) -> Result<Config, ConfigError> {
         let file = match &self.config {
             Some(path) => Config::load(path)?,
             None => Config::default(),
         };
-        Ok(Config {
+        let config = Config {
             socket: self.socket.unwrap_or(file.socket),
             socket_mode: self.socket_mode.unwrap_or(file.socket_mode),
             tcp: self.tcp.or(file.tcp),
-            store: self.store.unwrap_or(file.store),
+            unauthenticated_tcp: self.unauthenticated_tcp.or(file.unauthenticated_tcp),
+            tee: self.tee.unwrap_or(file.tee),
+            store: self.store.or(file.store),
             http: self.http.unwrap_or(file.http),
             genesis: self.genesis.or(file.genesis),
             lease_ms: self.lease_ms.unwrap_or(file.lease_ms),
@@ -88,7 +99,9 @@ impl Options {
             forget_holder: self.forget_holder,
             log: self.log.unwrap_or(file.log),
             limits: file.limits,
-        })
+        };
+        config.check()?;
+        Ok(config)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use holdfast_protocol::message::{Call, Reply};
+use holdfast_protocol::message::{Call, Failure, Reply};
 
 use crate::{
     config::Config,
@@ -61,10 +61,11 @@ pub enum StartError {
 
 impl Daemon {
     /// Listens as `config` says, on the caller's tokio runtime, and answers with what is at the end of `link`. The
-    /// socket is there when this returns. `config.store` and `config.log` are not looked at.
+    /// socket is there when this returns. `config.log`, and of `config.tee` and `config.store` all but the place of the
+    /// lease's file, are not looked at.
     pub async fn start(config: &Config, link: Box<dyn Link>) -> Result<Daemon, StartError> {
         let metrics = Arc::new(Metrics::new());
-        let name = link.name();
+        let (name, silence) = (link.name(), link.silence());
         let capacity = usize::try_from(config.limits.queue).unwrap_or(usize::MAX);
         let lessor = Lessor::open(config)?;
         let (signer, worker) = worker::start(link, capacity, lessor, metrics.clone()).map_err(StartError::Thread)?;
@@ -72,7 +73,7 @@ impl Daemon {
         let health = Duration::from_millis(config.limits.health_ms);
         let http = match config.http.0 {
             Some(address) => {
-                let sources = http::Sources { signer: signer.clone(), metrics, link: name.clone(), health };
+                let sources = http::Sources { signer: signer.clone(), metrics, link: name.clone(), silence, health };
                 Some(http::start(address, sources).await.map_err(|cause| StartError::Http { address, cause })?)
             }
             None => None,
@@ -82,11 +83,12 @@ impl Daemon {
         tracing::info!(
             uri = %format_args!("unix://{}", socket.display()),
             tcp = front.tcp().map(tracing::field::display),
+            unauthenticated_tcp = front.unauthenticated_tcp().map(tracing::field::display),
             http = http.as_ref().map(|http| tracing::field::display(http.address())),
             link = name,
             "listening"
         );
-        tokio::spawn(announce(signer, health));
+        tokio::spawn(announce(signer, silence, health));
         let drain = Duration::from_millis(config.limits.drain_ms);
         Ok(Daemon { front, http, worker, socket, drain })
     }
@@ -96,9 +98,14 @@ impl Daemon {
         &self.socket
     }
 
-    /// The TCP address, with its real port.
+    /// The loopback TCP address, with its real port.
     pub fn tcp(&self) -> Option<SocketAddr> {
         self.front.tcp()
+    }
+
+    /// The TCP address of `unauthenticated_tcp`, with its real port.
+    pub fn unauthenticated_tcp(&self) -> Option<SocketAddr> {
+        self.front.unauthenticated_tcp()
     }
 
     /// The address of health and metrics, with its real port.
@@ -125,7 +132,7 @@ impl Daemon {
 }
 
 /// Says in the log what the trusted application is.
-async fn announce(signer: Signer, patience: Duration) {
+async fn announce(signer: Signer, silence: Option<&'static str>, patience: Duration) {
     match signer.ask(Call::Info, patience).await {
         Ok(Reply::Info(info)) => {
             let keys = info.keys.map(tracing::field::display);
@@ -138,6 +145,8 @@ async fn announce(signer: Signer, patience: Duration) {
             );
             if info.simulated {
                 tracing::warn!("{}: it protects no key, and is for development only", info.kind);
+            } else if info.development {
+                tracing::warn!("{}: a development application takes seeds and signs with them", info.kind);
             }
             if info.keys.is_none() {
                 // The question about keys is answered with the reason, which the worker logs.
@@ -146,6 +155,9 @@ async fn announce(signer: Signer, patience: Duration) {
             }
         }
         Ok(_) => tracing::error!("the trusted application answers something else than what it is asked"),
+        Err(Failure::Deadline) => {
+            tracing::error!(advice = silence, "the trusted application does not answer within {patience:?}");
+        }
         Err(failure) => tracing::error!(%failure, "the trusted application does not say what it is"),
     }
 }

@@ -4,9 +4,9 @@
 //! Without it a daemon that was restarted could give the lease to a node that had been replaced and had not heard of it.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -24,6 +24,18 @@ pub(crate) struct HolderFile(PathBuf);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HolderError {
+    /// There is no place for it.
+    #[error(
+        "cannot make the directory of {}, which tells who held the lease: {cause}; make it for the daemon's user \
+         (`install -d -m 0700 -o USER DIR`), or choose another --lease-file",
+        path.display()
+    )]
+    Directory {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
     /// It cannot be read.
     #[error("cannot read {}, which tells who held the lease: {cause}; the daemon's user must be able to", path.display())]
     Read {
@@ -70,6 +82,15 @@ impl HolderFile {
         HolderFile(path.to_owned())
     }
 
+    /// Makes its directory, for the owner only, where there is none.
+    pub(crate) fn prepare(&self) -> Result<(), HolderError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(self.directory())
+            .map_err(|cause| HolderError::Directory { path: self.0.clone(), cause })
+    }
+
     /// Who held the lease last; nobody where there is no file.
     pub(crate) fn load(&self) -> Result<Option<Identity>, HolderError> {
         let mut text = String::new();
@@ -98,7 +119,6 @@ impl HolderFile {
     }
 
     fn replace(&self, holder: &Identity) -> io::Result<()> {
-        let parent = self.0.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut unfinished = self.0.clone().into_os_string();
         unfinished.push(".new");
         let mut file =
@@ -106,7 +126,11 @@ impl HolderFile {
         file.write_all(render(holder).as_bytes())?;
         file.sync_all()?;
         fs::rename(&unfinished, &self.0)?;
-        File::open(parent)?.sync_all()
+        File::open(self.directory())?.sync_all()
+    }
+
+    fn directory(&self) -> &Path {
+        self.0.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 }
 
@@ -138,6 +162,7 @@ fn parse(text: &str) -> Result<Identity, String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn who_held_the_lease_is_read_back_and_forgotten_when_told() {
@@ -159,11 +184,30 @@ mod tests {
     #[test]
     fn where_it_cannot_be_read_or_written_the_error_says_what_to_do() {
         let home = tempfile::tempdir().expect("a directory");
-        let missing = HolderFile::at(&home.path().join("missing/lease"));
+        let missing = HolderFile::at(&home.path().join("a/b/lease"));
         let error = missing.save(&Identity::default()).expect_err("there is no directory");
         assert!(error.to_string().contains("let the daemon's user write"), "{error}");
         let directory = HolderFile::at(home.path());
         assert!(directory.load().expect_err("a directory").to_string().contains("must be able to"));
+        let barred = home.path().join("file");
+        fs::write(&barred, "").expect("written");
+        let error = HolderFile::at(&barred.join("lease")).prepare().expect_err("no directory").to_string();
+        assert!(error.contains("file/lease") && error.contains("install -d"), "{error}");
+    }
+
+    #[test]
+    fn its_directory_is_made_for_the_owner_only_where_there_is_none() {
+        let home = tempfile::tempdir().expect("a directory");
+        let file = HolderFile::at(&home.path().join("a/b/lease"));
+        for _ in 0..2 {
+            file.prepare().expect("made, or there already");
+            file.save(&Identity::default()).expect("writable");
+        }
+        for made in ["a", "a/b"] {
+            let mode = fs::metadata(home.path().join(made)).expect("there").permissions().mode();
+            assert_eq!(mode & 0o7777, 0o700);
+        }
+        HolderFile::at(Path::new("lease")).prepare().expect("this one is there");
     }
 
     // Rule 7: a bad byte is an error.

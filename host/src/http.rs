@@ -51,6 +51,8 @@ pub(crate) struct Sources {
     pub(crate) metrics: Arc<Metrics>,
     /// What is at the other end of the link.
     pub(crate) link: String,
+    /// What to say when it does not answer.
+    pub(crate) silence: Option<&'static str>,
     /// How long `/health` waits for the trusted application.
     pub(crate) health: Duration,
 }
@@ -105,7 +107,11 @@ async fn health(State(sources): State<Arc<Sources>>) -> Response {
 /// What the trusted application says of itself, and who holds the lease; or why that is not known.
 async fn asked(sources: &Sources) -> Result<(TeeInfo, Tenure), String> {
     let ask = |call| sources.signer.ask(call, sources.health);
-    let said = |failure: Failure| failure.to_string();
+    let said = |failure: Failure| match (&failure, sources.silence) {
+        // The queue is full behind a call that does not come back.
+        (Failure::Deadline | Failure::Busy, Some(silence)) => format!("{failure}; {silence}"),
+        _ => failure.to_string(),
+    };
     let info = match ask(Call::Info).await.map_err(said)? {
         Reply::Info(info) => info,
         _ => return Err("it answers something else".into()),
@@ -132,6 +138,7 @@ fn described(status: &str, version: &str, info: &TeeInfo, tenure: &Tenure) -> se
         "development": info.development,
         "ta_version": info.ta_version,
         "schema": info.schema,
+        "rollback_protected": info.rollback_protected,
         "keys": info.keys,
         "lease": lease,
     })

@@ -2,7 +2,8 @@
 //!
 //! - [`Daemon`]: a front, a worker and HTTP, started and stopped together; the binary runs one, and so can a process
 //!   that embeds it.
-//! - [`Link`]: the way to one TA, bytes in and bytes out. [`InProcess`] is one to a TA in this process.
+//! - [`Link`]: the way to one TA, bytes in and bytes out. [`InProcess`] is one to a TA in this process; `OpTee` (feature
+//!   `optee`, which links libteec) one to a TA on the OP-TEE beside this Linux.
 //! - [`Config`]: a TOML file with flags over it.
 //!
 //! Front and link know nothing of each other. Between them are the worker, one thread with a bounded queue that owns
@@ -21,6 +22,7 @@ mod http;
 mod lease;
 mod link;
 mod metrics;
+mod optee;
 mod translate;
 mod worker;
 
@@ -31,6 +33,9 @@ pub use daemon::{Daemon, StartError};
 pub use front::ListenError;
 pub use holder::HolderError;
 pub use link::{InProcess, Link, LinkError};
+#[cfg(feature = "optee")]
+pub use optee::OpTee;
+pub use optee::{Application, OpTeeError};
 
 /// For the fuzzer: what the worker hands on of the trusted application's answer to a call.
 #[doc(hidden)]

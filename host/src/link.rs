@@ -13,6 +13,11 @@ pub trait Link: Send {
 
     /// What is at the other end, for logs.
     fn name(&self) -> String;
+
+    /// What may be the matter when a call does not come back, and what to do; `None` if there is no telling.
+    fn silence(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Why no answer came back.

@@ -1,4 +1,4 @@
-//! `holdfast-host`: the signer daemon over a software TEE.
+//! `holdfast-host`: the signer daemon, over a software TEE or OP-TEE.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +9,10 @@ use std::{io::IsTerminal, process::ExitCode};
 use anyhow::Context;
 use clap::Parser;
 use cli::{Cli, Command};
-use holdfast_host::{config::EXAMPLE, Config, Daemon, InProcess};
+use holdfast_host::{
+    config::{TeeKind, EXAMPLE},
+    Config, Daemon, InProcess, Link,
+};
 use holdfast_ta_soft::SoftTee;
 use rustix::process::{set_dumpable_behavior, setrlimit, DumpableBehavior, Resource, Rlimit};
 use tokio::signal::unix::{signal, SignalKind};
@@ -44,15 +47,14 @@ fn serve(config: Config) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(config.log.filter())
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()))
         .init();
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), tee = SoftTee::DESCRIPTION, "holdfast-host starts");
-    // Its message holds its cause: without the chain, which would say that a second time.
-    let tee = SoftTee::open(&config.store).map_err(anyhow::Error::msg)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), tee = config.tee.description(), "holdfast-host starts");
+    let link = link(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let daemon = Daemon::start(&config, Box::new(InProcess::new(tee))).await?;
+        let daemon = Daemon::start(&config, link).await?;
         tokio::select! {
             _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
             _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
@@ -66,8 +68,23 @@ fn serve(config: Config) -> anyhow::Result<()> {
     })
 }
 
-/// The software TEE holds its keys in this process: no core dump may carry them, and no process of the same user may
-/// read its memory.
+/// The way to the trusted application.
+fn link(config: &Config) -> anyhow::Result<Box<dyn Link>> {
+    match config.tee {
+        TeeKind::Software => {
+            // Its message holds its cause: without the chain, which would say that a second time.
+            let tee = SoftTee::open(config.store()).map_err(anyhow::Error::msg)?;
+            Ok(Box::new(InProcess::new(tee)))
+        }
+        #[cfg(feature = "optee")]
+        TeeKind::OpTee(application) => Ok(Box::new(holdfast_host::OpTee::open_alone(application)?)),
+        #[cfg(not(feature = "optee"))]
+        TeeKind::OpTee(_) => Err(holdfast_host::ConfigError::WithoutOpTee(config.tee).into()),
+    }
+}
+
+/// Seeds pass through this process, and the software TEE's keys are in it: no core dump may carry them, and no process
+/// of the same user may read its memory.
 fn forbid_core_dumps() -> anyhow::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot forbid core dumps (PR_SET_DUMPABLE)")?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })

@@ -152,6 +152,7 @@ mod tests {
             development: simulated,
             keys: None,
             catalogue: 0,
+            rollback_protected: false,
         }
     }
 

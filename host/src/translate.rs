@@ -234,6 +234,7 @@ fn tee_info(info: ta::Info) -> TeeInfo {
         development: info.development,
         keys: info.keys,
         catalogue: info.catalogue,
+        rollback_protected: info.rollback_protected,
     }
 }
 
@@ -245,6 +246,8 @@ fn failure(error: Error) -> Failure {
                 BadRequest::Malformed => "the trusted application cannot read it: is it of another version?",
                 BadRequest::BadKey => "a public key, seed or point that its scheme does not know",
                 BadRequest::WrongScheme => "the key's scheme cannot do this",
+                BadRequest::TooManyKeys => "more keys than a measurement names",
+                BadRequest::RepeatedKey => "a key is named twice",
             }
             .into(),
         ),
@@ -262,7 +265,7 @@ fn failure(error: Error) -> Failure {
             Failure::Tee("an object in its store is damaged: retire the store and rotate the session keys".into())
         }
         Error::Full => {
-            Failure::Tee(format!("its store is full: there are {} keys; retire those that are not used", ta::MAX_KEYS))
+            Failure::Tee("its store is full: retire the keys that are not used, and find out who made so many".into())
         }
         Error::Platform(code) => Failure::Tee(platform::failure(code)),
     }
@@ -279,6 +282,8 @@ fn rule_name(rule: Rule) -> &'static str {
         Rule::MalformedProofOfPossession => "MalformedProofOfPossession",
         Rule::VrfNotAllowed => "VrfNotAllowed",
         Rule::PrehashedNotAllowed => "PrehashedNotAllowed",
+        Rule::DevelopmentNotMeasured => "DevelopmentNotMeasured",
+        Rule::NotMeasurable => "NotMeasurable",
     }
 }
 

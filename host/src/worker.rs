@@ -93,6 +93,7 @@ impl Lessor {
     pub(crate) fn open(config: &Config) -> Result<Lessor, HolderError> {
         let lasts = Duration::from_millis(config.lease_ms);
         let Some(file) = config.lease_path().map(|path| HolderFile::at(&path)) else { return Ok(Lessor::new(lasts)) };
+        file.prepare()?;
         if config.forget_holder {
             file.forget()?;
         }

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{Config, ValueError},
+    config::{Config, Loopback, ValueError},
     lease::Connection,
     metrics::Metrics,
     worker::Signer,
@@ -70,10 +70,12 @@ pub enum ListenError {
         cause: io::Error,
     },
     /// The system does not let it.
-    #[error("cannot listen on {address}: {cause}; choose another port with --tcp")]
+    #[error("cannot listen on {address}: {cause}; choose another port with {flag}")]
     Tcp {
         /// The address.
         address: SocketAddr,
+        /// The flag that names it.
+        flag: &'static str,
         /// Why.
         cause: io::Error,
     },
@@ -85,6 +87,7 @@ pub(crate) struct Front {
     accepting: Vec<JoinHandle<()>>,
     _socket: unix::Bound,
     tcp: Option<SocketAddr>,
+    unauthenticated_tcp: Option<SocketAddr>,
 }
 
 /// What all connections have in common.
@@ -132,12 +135,10 @@ impl Front {
         let failed = |cause| ListenError::Unix { path: config.socket.clone(), cause };
         unix.set_nonblocking(true).map_err(failed)?;
         let unix = UnixListener::from_std(unix).map_err(failed)?;
-        let tcp = match config.tcp {
-            Some(address) => Some(listen(address.address()).await?),
-            None => None,
-        };
+        let tcp = listen(config.tcp.map(Loopback::address), "--tcp").await?;
+        let anywhere = listen(config.unauthenticated_tcp.map(|address| address.0), "--unauthenticated-tcp").await?;
         let shared = Arc::new(Shared::new(config, signer, metrics));
-        let mut front = Front { shared, accepting: Vec::new(), _socket: socket, tcp: None };
+        let mut front = Front { shared, accepting: Vec::new(), _socket: socket, tcp: None, unauthenticated_tcp: None };
         let shared = front.shared.clone();
         front.accepting.push(tokio::spawn(async move {
             loop {
@@ -150,22 +151,29 @@ impl Front {
         if let Some((listener, address)) = tcp {
             tracing::warn!(%address, "TCP is not authenticated: every user of this machine can ask for signatures");
             front.tcp = Some(address);
-            let shared = front.shared.clone();
-            front.accepting.push(tokio::spawn(async move {
-                loop {
-                    match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                        Ok(stream) => connection::open(&shared, Socket::Tcp(stream)),
-                        Err(error) => rest(error).await,
-                    }
-                }
-            }));
+            front.accept(listener);
+        }
+        if let Some((listener, address)) = anywhere {
+            tracing::warn!(
+                %address,
+                "UNAUTHENTICATED TCP: whoever can reach this address can have anything signed that the trusted \
+                 application's policy allows, and nothing encrypts or authenticates it. It is for a guest whose port \
+                 the emulator forwards to the host's loopback: never use it with keys that are worth something"
+            );
+            front.unauthenticated_tcp = Some(address);
+            front.accept(listener);
         }
         Ok(front)
     }
 
-    /// The TCP address, with its real port.
+    /// The loopback TCP address, with its real port.
     pub(crate) fn tcp(&self) -> Option<SocketAddr> {
         self.tcp
+    }
+
+    /// The other TCP address, with its real port.
+    pub(crate) fn unauthenticated_tcp(&self) -> Option<SocketAddr> {
+        self.unauthenticated_tcp
     }
 
     /// Accepts nobody any more. Connections go on until the signer takes no more requests.
@@ -182,6 +190,18 @@ impl Front {
         self.shared.shut_down();
         let mut count = self.shared.count.subscribe();
         let _ = tokio::time::timeout(patience, count.wait_for(|count| *count == 0)).await;
+    }
+
+    fn accept(&mut self, listener: TcpListener) {
+        let shared = self.shared.clone();
+        self.accepting.push(tokio::spawn(async move {
+            loop {
+                match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                    Ok(stream) => connection::open(&shared, Socket::Tcp(stream)),
+                    Err(error) => rest(error).await,
+                }
+            }
+        }));
     }
 }
 
@@ -281,11 +301,16 @@ impl From<Socket> for Stream {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
-    let failed = |cause| ListenError::Tcp { address, cause };
+/// Listens where this flag says, if it does.
+async fn listen(
+    address: Option<SocketAddr>,
+    flag: &'static str,
+) -> Result<Option<(TcpListener, SocketAddr)>, ListenError> {
+    let Some(address) = address else { return Ok(None) };
+    let failed = |cause| ListenError::Tcp { address, flag, cause };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
+    Ok(Some((listener, address)))
 }
 
 async fn rest(error: io::Error) {

@@ -5,21 +5,29 @@ use std::io;
 use holdfast_ta::Fault;
 use rustix::io::Errno;
 
+use crate::optee;
+
 /// Beyond every `errno` of Linux.
 const ERRNOS: u32 = 4096;
 
-/// For whoever asked: the reason of an `errno`, which is a software TEE's code, or the code itself of another platform,
-/// a `TEE_Result` (GlobalPlatform's, all of them above `0xf0000000`).
+/// For whoever asked: the reason of an `errno`, which is a software TEE's code, or of OP-TEE's, a `TEE_Result`
+/// (GlobalPlatform's, all of them above `0xf0000000`).
 pub(super) fn failure(code: u32) -> String {
     if code == Fault::RANDOMNESS.0 {
         return "its platform's random numbers are zero or repeat themselves: no key can be made on this machine"
             .into();
     }
+    if code == Fault::NO_MEASUREMENT.0 {
+        return "its platform measures no application, so there is no evidence of what runs in it".into();
+    }
     match i32::try_from(code) {
         Ok(errno) if (1..ERRNOS).contains(&code) => {
             format!("its platform failed: {}{}", io::Error::from_raw_os_error(errno), remedy(errno))
         }
-        _ => format!("its platform failed with code {code:#x}"),
+        _ => match optee::of_storage(code) {
+            Some(reason) => format!("its platform failed: {reason}"),
+            None => format!("its platform failed with code {code:#x}"),
+        },
     }
 }
 
@@ -50,10 +58,18 @@ mod tests {
     }
 
     #[test]
-    fn another_platforms_code_is_shown_as_its_documentation_writes_it() {
-        // TEE_ERROR_STORAGE_NO_SPACE.
-        assert!(failure(0xffff_3041).ends_with("code 0xffff3041"));
+    fn a_code_of_optee_is_its_reason_and_what_to_do() {
+        for (code, remedy) in [(0xffff_3041, "make room"), (0xf010_0001, "rotate"), (0xffff_000e, "start it again")] {
+            let said = failure(code);
+            assert!(said.contains(remedy) && said.contains(&format!("{code:#x}")), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_is_shown_as_its_documentation_writes_it() {
+        assert!(failure(0xffff_3072).ends_with("code 0xffff3072"));
         assert!(failure(0).ends_with("code 0x0"));
         assert!(failure(Fault::RANDOMNESS.0).contains("random numbers"));
+        assert!(failure(Fault::NO_MEASUREMENT.0).contains("measures no application"));
     }
 }

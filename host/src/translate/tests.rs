@@ -68,7 +68,17 @@ fn replies() -> Vec<ta::Reply> {
 }
 
 fn info(kind: Kind) -> ta::Info {
-    ta::Info { ta_version: 3, schema: 2, kind, development: true, keys: Some(5), catalogue: 11 }
+    let rollback_protected = kind == Kind::OpTee;
+    ta::Info {
+        ta_version: 3,
+        schema: 2,
+        kind,
+        development: true,
+        keys: Some(5),
+        catalogue: 11,
+        rollback_protected,
+        capacity: ta::MAX_KEYS,
+    }
 }
 
 fn asked(call: Call) -> Command {
@@ -186,6 +196,7 @@ fn rule_9_a_software_tee_is_called_one_and_simulated() {
                 development: true,
                 keys: Some(5),
                 catalogue: 11,
+                rollback_protected: !simulated,
             }))
         );
     }
@@ -239,7 +250,14 @@ fn a_page_out_of_order_too_long_or_without_end_is_not_believed() {
 #[test]
 fn each_error_becomes_its_failure() {
     let fails = |error| answered(Call::Info, Err(error)).expect_err("fails");
-    for what in [BadRequest::TooLong, BadRequest::Malformed, BadRequest::BadKey, BadRequest::WrongScheme] {
+    for what in [
+        BadRequest::TooLong,
+        BadRequest::Malformed,
+        BadRequest::BadKey,
+        BadRequest::WrongScheme,
+        BadRequest::TooManyKeys,
+        BadRequest::RepeatedKey,
+    ] {
         assert!(matches!(fails(Error::BadRequest(what)), Failure::BadRequest(_)), "{what:?}");
     }
     assert_eq!(fails(Error::NoSuchKey), Failure::NoSuchKey);
@@ -247,7 +265,7 @@ fn each_error_becomes_its_failure() {
         (Error::NewerStore, "newer"),
         (Error::OtherStore, "its own store"),
         (Error::Corrupt, "damaged"),
-        (Error::Full, "there are 4096 keys; retire"),
+        (Error::Full, "full: retire the keys"),
         (Error::Platform(0xffff_0007), "0xffff0007"),
     ] {
         assert!(matches!(fails(error), Failure::Tee(text) if text.contains(says)), "{error:?}");
@@ -258,7 +276,7 @@ fn each_error_becomes_its_failure() {
 fn each_rule_is_told_by_its_own_name() {
     // Every rule that decodes, so that a new one cannot be left out.
     let rules: Vec<Rule> = (0..=u8::MAX).filter_map(|index| Rule::decode_all(&mut &[index][..]).ok()).collect();
-    assert!(rules.len() >= 9);
+    assert!(rules.len() >= 11);
     for rule in rules {
         let failure = answered(Call::Info, Err(Error::Refused(rule))).expect_err("refused");
         assert_eq!(failure, Failure::Refused { rule: format!("{rule:?}") });

@@ -34,7 +34,16 @@ impl Link for Puppet {
             Ok(Told::Signature) => Ok(ta::Answer::V1(Ok(ta::Reply::Signature(vec![1; 64]))).encode()),
             Ok(Told::Keys(keys)) => {
                 let (kind, keys) = (ta::Kind::OpTee, Some(keys));
-                let info = ta::Info { ta_version: 1, schema: 1, kind, development: false, keys, catalogue: 0 };
+                let info = ta::Info {
+                    ta_version: 1,
+                    schema: 1,
+                    kind,
+                    development: false,
+                    keys,
+                    catalogue: 0,
+                    rollback_protected: true,
+                    capacity: ta::MAX_KEYS,
+                };
                 Ok(ta::Answer::V1(Ok(ta::Reply::Info(info))).encode())
             }
             Ok(Told::Bytes(bytes)) => Ok(bytes),

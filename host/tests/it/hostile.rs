@@ -89,8 +89,8 @@ fn a_client_of_another_version_is_told_so() {
     let daemon = Running::with(soft(), patient);
     let mut stream = daemon.raw();
     stream.write_all(&[&MAGIC[..], &hello(77, GENESIS)].concat()).expect("sent");
-    // Rejected (1), for its version (0): we speak 2.
-    let rejected = [&1u32.to_le_bytes()[..], &0u32.to_le_bytes(), &2u16.to_le_bytes()].concat();
+    // Rejected (1), for its version (0): we speak 3.
+    let rejected = [&1u32.to_le_bytes()[..], &0u32.to_le_bytes(), &3u16.to_le_bytes()].concat();
     assert_eq!(read_to_end(&mut stream), [&MAGIC[..], &frame(&rejected)].concat());
 }
 

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{io::Write, sync::Arc};
 
 use holdfast_host::{Config, InProcess, Link, LinkError};
 use holdfast_protocol::lease::{Claim, Identity};
@@ -26,6 +26,7 @@ fn rule_9_health_says_what_the_trusted_application_is() {
     assert_eq!(field(&json, "status"), "up");
     assert_eq!(field(&json, "kind"), "software TEE, not a TEE");
     assert_eq!(field(&json, "simulated"), true);
+    assert_eq!(field(&json, "rollback_protected"), false);
     assert_eq!(field(&json, "keys"), 1);
     assert_eq!(field(field(&json, "lease"), "holder"), &serde_json::Value::Null);
     assert_eq!(field(&json, "version"), env!("CARGO_PKG_VERSION"));
@@ -47,12 +48,51 @@ fn health_is_unavailable_while_the_trusted_application_is_busy_for_too_long_and_
     let (status, body) = http(daemon.http(), "GET", "/health");
     assert_eq!(status, 503);
     assert!(body.contains("\"down\"") && body.contains("deadline"), "{body}");
+    assert!(!body.contains(';'), "no guess where there is none: {body}");
     strings.tell(Told::Answer);
     assert!(waiting.join().expect("no panic").is_ok());
     let end = std::time::Instant::now() + LONG;
     while http(daemon.http(), "GET", "/health").0 != 200 {
         assert!(std::time::Instant::now() < end, "health does not come back");
     }
+}
+
+/// A puppet whose silence means something.
+struct Quiet(Box<dyn Link>);
+
+impl Link for Quiet {
+    fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, LinkError> {
+        self.0.call(request)
+    }
+
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn silence(&self) -> Option<&'static str> {
+        Some("something else may have stopped: start it again")
+    }
+}
+
+#[test]
+fn health_says_what_may_be_the_matter_while_the_trusted_application_does_not_come_back() {
+    let (link, strings) = puppet();
+    let daemon = Running::with(Box::new(Quiet(link)), |config| {
+        served(config);
+        config.limits.health_ms = 20;
+        config.limits.queue = 1;
+    });
+    let (mut client, _) = greet(daemon.raw());
+    client.write_all(&has_frame(0)).expect("sent");
+    strings.wait_for_call();
+    for why in ["deadline", "queue is full"] {
+        let (status, body) = http(daemon.http(), "GET", "/health");
+        assert_eq!(status, 503);
+        assert!(body.contains("\"down\"") && body.contains(why), "{body}");
+        assert!(body.contains("; something else may have stopped: start it again"), "{body}");
+    }
+    strings.tell(Told::Answer);
+    wait_until("up", || http(daemon.http(), "GET", "/health").0 == 200);
 }
 
 struct Broken;

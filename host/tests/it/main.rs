@@ -5,6 +5,7 @@ mod hostile;
 mod http;
 mod lease;
 mod limits;
+mod options;
 mod process;
 mod sockets;
 mod stop;

@@ -62,7 +62,7 @@ pub(crate) fn host() -> Command {
     command
 }
 
-fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     host().args(args).output().expect("runs")
 }
 
@@ -110,6 +110,11 @@ fn every_error_is_printed_once_and_its_cause_before_the_remedy() {
         (start(socket, store, &address, &[]), "Address already in use", "--http off"),
         (start(&path("barred.sock"), store, "off", &[]), "barred.sock: ", "must be able to write"),
         (start(socket, &path("file/store"), "off", &[]), "Not a directory", ""),
+        (
+            start(socket, store, "off", &["--lease-file", &path("file/x/lease")]),
+            "Not a directory",
+            "another --lease-file",
+        ),
     ] {
         let output = host().args(["--log", "off"]).args(&args).output().expect("runs");
         assert_eq!(output.status.code(), Some(1), "{args:?}");
@@ -139,6 +144,8 @@ fn a_wrong_flag_is_a_usage_error_that_says_why() {
         (&["--tcp", "0.0.0.0:9617"][..], "neither encrypted nor authenticated"),
         (&["--socket-mode", "0666"], "0660"),
         (&["--http", "yes"], "IP address"),
+        (&["--unauthenticated-tcp", "guest:9617"], "IP address"),
+        (&["--tee", "tz"], "optee-development"),
         (&["--socket", &format!("/{}", "x".repeat(107))], "107"),
         (&["--genesis", "0x00"], "64 hexadecimal digits"),
         (&["--log", "=,="], "write a level"),

@@ -1,6 +1,7 @@
 use std::{net::TcpListener, os::unix::fs::PermissionsExt, os::unix::net::UnixListener, path::Path};
 
-use holdfast_host::{Config, ListenError, StartError};
+use holdfast_host::{Config, Daemon, ListenError, StartError};
+use holdfast_protocol::Endpoint;
 
 use crate::support::*;
 
@@ -81,9 +82,30 @@ fn an_address_in_use_is_refused_and_nothing_is_left_behind() {
     assert!(error.to_string().ends_with("choose another port with --tcp"), "{error}");
     let error = refused(|config| {
         config.socket = socket.clone();
+        config.unauthenticated_tcp = Some(address.parse().expect("an address"));
+    });
+    assert!(error.to_string().ends_with("choose another port with --unauthenticated-tcp"), "{error}");
+    let error = refused(|config| {
+        config.socket = socket.clone();
         config.http = address.parse().expect("an address");
     });
     assert!(matches!(error, StartError::Http { .. }), "{error}");
     assert!(error.to_string().contains("--http off"), "{error}");
     assert_eq!(std::fs::read_dir(home.path()).expect("readable").count(), 0);
+}
+
+#[test]
+fn both_kinds_of_tcp_can_be_served_beside_each_other() {
+    let daemon = Running::with(soft(), |config| {
+        config.tcp = Some("127.0.0.1:0".parse().expect("loopback"));
+        config.unauthenticated_tcp = Some("0.0.0.0:0".parse().expect("an address"));
+    });
+    let anywhere = daemon.daemon.as_ref().and_then(Daemon::unauthenticated_tcp).expect("on");
+    assert!(anywhere.ip().is_unspecified() && daemon.tcp().ip().is_loopback());
+    let key = make_key(&daemon.client()).id;
+    for port in [daemon.tcp().port(), anywhere.port()] {
+        let client = connecting(Endpoint::tcp(([127, 0, 0, 1], port).into()).expect("loopback"), GENESIS);
+        client.wait_up(LONG).expect("up");
+        sign(&client, &key, b"over TCP");
+    }
 }

@@ -257,6 +257,8 @@ impl Link for Puppet {
                 development: false,
                 keys: Some(0),
                 catalogue: 0,
+                rollback_protected: true,
+                capacity: ta::MAX_KEYS,
             };
             return Ok(ta::Answer::V1(Ok(ta::Reply::Info(info))).encode());
         }
@@ -288,7 +290,7 @@ pub(crate) fn frame(message: &[u8]) -> Vec<u8> {
 }
 
 /// The version of the protocol.
-pub(crate) const VERSION: u16 = 2;
+pub(crate) const VERSION: u16 = 3;
 /// The process of every raw client.
 pub(crate) const RAW_PROCESS: [u8; 16] = [0x33; 16];
 
