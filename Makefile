@@ -6,10 +6,10 @@ else
 built := $(or $(CARGO_TARGET_DIR),target)/release
 endif
 
-.PHONY: help setup dev testnet build test soak lint doc bench fuzz licences
+.PHONY: help setup dev testnet optee build test test-optee test-rpmb soak lint doc bench bench-optee fuzz licences
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 setup: ## install what building lacks on this machine (Debian, Ubuntu); says what it does first
 	@scripts/setup build
@@ -23,12 +23,26 @@ testnet: build ## four validators, each with a signer daemon of its own; ARGS='-
 	scripts/cargo build --release --workspace --bins
 	@$(built)/holdfast-testnet --dir $(built:release=testnet) $(ARGS)
 
+optee: build ## OP-TEE in QEMU with a signer daemon beside it, for a node of yours; ARGS='--help' lists what can be chosen
+	@scripts/optee/build
+	@scripts/optee/signer $(ARGS)
+
 build: setup ## the node and the daemon, into $CARGO_TARGET_DIR or target/release
 	@[ -e $(built)/holdfast-node ] || echo "The first build takes 20 to 30 minutes on two cores."
 	scripts/cargo build --release --workspace --bin holdfast-node --bin holdfast-host
 
 test: ## every check: format, licences, lint, documentation, tests (what CI runs)
 	@scripts/test
+
+test-optee: ## the part of `make test` that runs on OP-TEE in QEMU
+	@scripts/setup test
+	@scripts/optee/build
+	scripts/cargo nextest run --release --workspace -E 'package(holdfast-e2e) & test(/^optee::/)'
+
+test-rpmb: ## OP-TEE with RPMB: a kernel and a QEMU of its own (ten minutes to build), and what `make test` leaves out
+	@scripts/setup test
+	@scripts/optee/build rpmb
+	scripts/cargo nextest run --release --workspace --profile rpmb --no-capture
 
 soak: ## KILLS=1000 random kills of a validator's daemon and node; SEED=… repeats a run
 	@scripts/setup test
@@ -44,6 +58,10 @@ doc: lint ## the same; the documentation is in target/doc
 
 bench: setup ## the benchmarks of docs/benchmarks.md
 	scripts/cargo bench --profile release --workspace --bench '*'
+
+bench-optee: setup ## the benchmarks of the trusted application on OP-TEE in QEMU
+	@scripts/optee/build
+	@scripts/optee/bench
 
 fuzz: ## every fuzz target for SECONDS=60 each; executions and coverage at the end (fuzz/README.md)
 	@scripts/fuzz $(or $(SECONDS),60)

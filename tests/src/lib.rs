@@ -12,6 +12,7 @@
 //! | [`network`] | validators, each with a daemon of its own, on a chain of their keys |
 //! | [`node`] | the node |
 //! | [`operator`] | what an operator asks of a daemon |
+//! | [`optee`] | OP-TEE in QEMU, and the guest beside it |
 //! | [`ports`] | ports that stay a node's own while it is down |
 //! | [`process`] | what both have in common: signals, logs, an end with their test |
 //! | [`proof`] | who made a seal, who voted |
@@ -31,6 +32,7 @@ pub mod http;
 pub mod network;
 pub mod node;
 pub mod operator;
+pub mod optee;
 pub mod ports;
 pub mod process;
 pub mod proof;

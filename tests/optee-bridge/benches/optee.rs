@@ -1,0 +1,66 @@
+//! What a signature costs on OP-TEE, beside the way to the trusted application and back, and beside the computation.
+//!
+//! It runs in the guest (`make bench-optee`). The computation is that of the same code, compiled alike, in a process of
+//! the normal world on the same emulated processor: the application itself has no command for it.
+
+use codec::{DecodeAll, Encode};
+use criterion::{criterion_group, criterion_main, Criterion};
+use holdfast_host::{Application, InProcess, Link, OpTee};
+use holdfast_ta::{Answer, Command, Context, KeyId, Reply, Request, Scheme, Usage};
+use holdfast_ta_soft::SoftTee;
+
+const SCHEMES: [(Scheme, &str); 3] =
+    [(Scheme::Sr25519, "sr25519"), (Scheme::Ed25519, "ed25519"), (Scheme::Ecdsa, "ecdsa")];
+/// As long as a GRANDPA vote.
+const MESSAGE: [u8; 53] = [7; 53];
+
+criterion_group!(benches, signatures);
+criterion_main!(benches);
+
+fn signatures(criterion: &mut Criterion) {
+    let mut optee = OpTee::open(Application::Development).expect("the development application is installed");
+    let mut process = InProcess::new(SoftTee::in_memory());
+
+    // Nothing to decode and nothing to do: the answer is an error of four bytes.
+    let mut ping = criterion.benchmark_group("ping");
+    ping.bench_function("optee", |bench| bench.iter(|| optee.call(&[]).expect("it answers")));
+    ping.bench_function("process", |bench| bench.iter(|| process.call(&[]).expect("it answers")));
+    ping.finish();
+
+    for (scheme, name) in SCHEMES {
+        let mut group = criterion.benchmark_group(name);
+        let mut measure = |place: &str, link: &mut dyn Link| {
+            let request = Request::V1(sign(make(link, scheme))).encode();
+            // The first one loads nothing: the key was just made.
+            group.bench_function(place, |bench| bench.iter(|| signature(link, &request)));
+        };
+        measure("optee", &mut optee);
+        measure("process", &mut process);
+        group.finish();
+    }
+}
+
+fn make(link: &mut dyn Link, scheme: Scheme) -> KeyId {
+    let generate = Command::Generate { scheme, key_type: *b"test", usage: Usage::Sign, seed: None };
+    match answer(link, &Request::V1(generate).encode()) {
+        Reply::Generated(key) => key.id,
+        other => panic!("a key was asked for, and {other:?} came"),
+    }
+}
+
+fn sign(id: KeyId) -> Command {
+    Command::Sign { id, message: MESSAGE.to_vec(), context: Context::None }
+}
+
+fn signature(link: &mut dyn Link, request: &[u8]) -> Vec<u8> {
+    match answer(link, request) {
+        Reply::Signature(signature) => signature,
+        other => panic!("a signature was asked for, and {other:?} came"),
+    }
+}
+
+fn answer(link: &mut dyn Link, request: &[u8]) -> Reply {
+    let bytes = link.call(request).expect("it answers");
+    let Answer::V1(result) = Answer::decode_all(&mut bytes.as_slice()).expect("an answer");
+    result.expect("it is done")
+}
