@@ -90,6 +90,9 @@ pub struct Limits {
     /// Milliseconds that a stop waits for queued requests.
     #[serde(deserialize_with = "within::<_, 10, 600_000>")]
     pub drain_ms: u64,
+    /// Milliseconds that a call of a trusted application on OP-TEE, or its start, may take before the daemon ends.
+    #[serde(deserialize_with = "within::<_, 1000, 3_600_000>")]
+    pub stuck_ms: u64,
 }
 
 /// A configuration that cannot be used. The message holds its cause, which is not in the chain of sources again.
@@ -193,7 +196,7 @@ impl Default for Config {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { connections: 32, queue: 1024, handshake_ms: 5000, health_ms: 2000, drain_ms: 10_000 }
+        Limits { connections: 32, queue: 1024, handshake_ms: 5000, health_ms: 2000, drain_ms: 10_000, stuck_ms: 60_000 }
     }
 }
 

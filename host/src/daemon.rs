@@ -9,6 +9,7 @@ use std::{
 };
 
 use holdfast_protocol::message::{Call, Failure, Reply};
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     config::Config,
@@ -17,6 +18,7 @@ use crate::{
     http::{self, Http},
     link::Link,
     metrics::Metrics,
+    stuck::{stuck, Busy, Stuck},
     worker::{self, Lessor, Signer, Worker},
 };
 
@@ -31,6 +33,8 @@ pub struct Daemon {
     worker: Worker,
     socket: PathBuf,
     drain: Duration,
+    /// Calls that are under way, and how long one may be; of a link that can get stuck.
+    calls: Option<(watch::Receiver<Option<Instant>>, Duration)>,
 }
 
 /// Why a daemon does not start. Nothing is left behind. The message holds its cause, which is not in the chain of
@@ -68,7 +72,10 @@ impl Daemon {
         let (name, silence) = (link.name(), link.silence());
         let capacity = usize::try_from(config.limits.queue).unwrap_or(usize::MAX);
         let lessor = Lessor::open(config)?;
-        let (signer, worker) = worker::start(link, capacity, lessor, metrics.clone()).map_err(StartError::Thread)?;
+        let busy = Busy::new(None);
+        let calls = silence.map(|_| (busy.subscribe(), Duration::from_millis(config.limits.stuck_ms)));
+        let (signer, worker) =
+            worker::start(link, capacity, lessor, busy, metrics.clone()).map_err(StartError::Thread)?;
         let front = Front::start(config, signer.clone(), metrics.clone()).await?;
         let health = Duration::from_millis(config.limits.health_ms);
         let http = match config.http.0 {
@@ -90,7 +97,7 @@ impl Daemon {
         );
         tokio::spawn(announce(signer, silence, health));
         let drain = Duration::from_millis(config.limits.drain_ms);
-        Ok(Daemon { front, http, worker, socket, drain })
+        Ok(Daemon { front, http, worker, socket, drain, calls })
     }
 
     /// The Unix socket, by its absolute path.
@@ -113,10 +120,19 @@ impl Daemon {
         self.http.as_ref().map(Http::address)
     }
 
+    /// Comes back once a call has been under way for `stuck_ms`, which nothing but the end of this process may end. Never
+    /// for a link that does not say what its silence may mean.
+    pub async fn stuck(&self) -> Stuck {
+        match &self.calls {
+            Some((calls, patience)) => stuck(calls.clone(), *patience).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Accepts nobody, answers what is in the queue (for `drain_ms` at most), closes every connection and removes the
     /// socket. `false` if the trusted application was still busy: then its thread still has it.
     pub async fn stop(self) -> bool {
-        let Daemon { mut front, http, worker, socket: _, drain } = self;
+        let Daemon { mut front, http, worker, drain, .. } = self;
         front.quiesce().await;
         let drained = worker.drain(drain).await;
         if !drained {

@@ -23,6 +23,7 @@ mod lease;
 mod link;
 mod metrics;
 mod optee;
+mod stuck;
 mod translate;
 mod worker;
 
@@ -36,6 +37,7 @@ pub use link::{InProcess, Link, LinkError};
 #[cfg(feature = "optee")]
 pub use optee::OpTee;
 pub use optee::{Application, OpTeeError};
+pub use stuck::{opened, Stuck};
 
 /// For the fuzzer: what the worker hands on of the trusted application's answer to a call.
 #[doc(hidden)]

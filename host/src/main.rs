@@ -4,6 +4,8 @@
 
 mod cli;
 
+#[cfg(feature = "optee")]
+use std::time::Duration;
 use std::{io::IsTerminal, process::ExitCode};
 
 use anyhow::Context;
@@ -11,18 +13,25 @@ use clap::Parser;
 use cli::{Cli, Command};
 use holdfast_host::{
     config::{TeeKind, EXAMPLE},
-    Config, Daemon, InProcess, Link,
+    Config, Daemon, InProcess, Link, Stuck,
 };
 use holdfast_ta_soft::SoftTee;
 use rustix::process::{set_dumpable_behavior, setrlimit, DumpableBehavior, Resource, Rlimit};
 use tokio::signal::unix::{signal, SignalKind};
+
+/// Of a daemon that its service manager is to start again; 2 is clap's.
+const STUCK: u8 = 3;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("holdfast-host: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<Stuck>() {
+                ExitCode::from(STUCK)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -58,6 +67,8 @@ fn serve(config: Config) -> anyhow::Result<()> {
         tokio::select! {
             _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
             _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+            // Without a stop, which would wait for the call. The end of the process ends its thread too.
+            stuck = daemon.stuck() => return Err(stuck.into()),
         }
         tokio::select! {
             drained = daemon.stop() => anyhow::ensure!(drained, "requests were left without an answer"),
@@ -77,7 +88,11 @@ fn link(config: &Config) -> anyhow::Result<Box<dyn Link>> {
             Ok(Box::new(InProcess::new(tee)))
         }
         #[cfg(feature = "optee")]
-        TeeKind::OpTee(application) => Ok(Box::new(holdfast_host::OpTee::open_alone(application)?)),
+        TeeKind::OpTee(application) => {
+            let patience = Duration::from_millis(config.limits.stuck_ms);
+            let open = move || holdfast_host::OpTee::open_alone(application);
+            Ok(Box::new(holdfast_host::opened(patience, open)??))
+        }
         #[cfg(not(feature = "optee"))]
         TeeKind::OpTee(_) => Err(holdfast_host::ConfigError::WithoutOpTee(config.tee).into()),
     }

@@ -25,6 +25,7 @@ use crate::{
     lease::{Caller, Change, End, Leases, Node, Right, Statement},
     link::{Link, LinkError},
     metrics::Metrics,
+    stuck::Busy,
     translate::{call_name, outcome_name, Question},
 };
 
@@ -80,6 +81,8 @@ struct Desk {
     file: Option<HolderFile>,
     /// The trusted application has said how many keys it holds.
     counted: bool,
+    /// For who watches that calls come back.
+    busy: Busy,
     metrics: Arc<Metrics>,
 }
 
@@ -108,18 +111,19 @@ impl Lessor {
     }
 }
 
-/// Starts the thread that owns `link`, with room for `capacity` questions.
+/// Starts the thread that owns `link`, with room for `capacity` questions. It tells `busy` of each call.
 pub(crate) fn start(
     link: Box<dyn Link>,
     capacity: usize,
     lessor: Lessor,
+    busy: Busy,
     metrics: Arc<Metrics>,
 ) -> std::io::Result<(Signer, Worker)> {
     let (sender, jobs) = sync_channel(capacity);
     let signer = Signer { queue: Arc::new(RwLock::new(Some(sender))), metrics: metrics.clone() };
     let (tell_finished, finished) = oneshot::channel();
     let Lessor { leases, file } = lessor;
-    let mut desk = Desk { link, leases, file, counted: false, metrics };
+    let mut desk = Desk { link, leases, file, counted: false, busy, metrics };
     std::thread::Builder::new().name("holdfast-ta".into()).spawn(move || {
         desk.work(&jobs);
         drop(desk);
@@ -309,8 +313,10 @@ impl Desk {
 
     fn call(&mut self, question: &Question) -> Result<Reply, Failure> {
         let link = &mut self.link;
+        self.busy.send_replace(Some(Instant::now().into()));
         let answer =
             catch_unwind(AssertUnwindSafe(|| link.call(question.request()))).unwrap_or(Err(LinkError::Panicked));
+        self.busy.send_replace(None);
         self.metrics.tee_up.set(answer.is_ok().into());
         let reply = question.reply(&answer.map_err(|error| Failure::Tee(error.to_string()))?)?;
         if let Reply::Info(info) = &reply {

@@ -32,6 +32,20 @@ apt_with() {
     -o APT::Sandbox::User="$(id -un)" "${@:2}"
 }
 
+# fetch_source PACKAGE PATTERN VERSION: the sources of that version into this directory, or else of the newest one that
+# matches the pattern and that the archive still has: an index may name what is gone.
+fetch_source() {
+  local version
+  while read -r version; do
+    if apt_with apt-get -qq source --download-only "$1=$version" 2>/dev/null; then
+      [ "$version" = "$3" ] || echo "Debian has no $1 $3 any more. Taken instead, and not tested: $version" >&2
+      return
+    fi
+    rm -f "$1"_*
+  done < <(echo "$3" && apt_with apt-cache showsrc "$1" | sed -n 's/^Version: //p' | grep -E "$2" | sort -Vru)
+  die "Debian has no source of $1 that could serve (tested: $3)."
+}
+
 # fresh STAMP INPUT...: whether STAMP was made of just these inputs (strings). Otherwise remove what depends on it.
 fresh() { [ -f "$1" ] && [ "$(printf '%s\n' "${@:2}" | sha256sum)" = "$(cat "$1")" ]; }
 stamp() { printf '%s\n' "${@:2}" | sha256sum >"$1"; }
@@ -59,7 +73,7 @@ cross_cargo() {
   if [ -d "$work/sysroot" ]; then
     flags+=" --sysroot $work/sysroot"
   fi
-  CARGO_TARGET_DIR=$work/cargo CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$work/bin/aarch64-gcc \
+  CARGO_TARGET_DIR=${CARGO_TARGET_DIR_OF_GUEST:-$work/cargo} CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$work/bin/aarch64-gcc \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS=$flags CC_aarch64_unknown_linux_gnu=$work/bin/aarch64-gcc \
     cargo "${@:2}" --target "$rust_target"
 }

@@ -161,13 +161,23 @@ impl Guest<'_> {
         self.ask(command)?.map_err(|error| anyhow::anyhow!("the application says {error:?}"))
     }
 
-    /// Starts the daemon in the guest, over the application that was booted, and waits until it serves. Gives what a
-    /// node's `--keystore-uri` is given.
+    /// Starts the daemon in the guest, over the application that was booted, and waits until it serves. As a service
+    /// manager would, the guest starts it again when it ends. Gives what a node's `--keystore-uri` is given.
     pub async fn start_daemon(&mut self) -> Result<String> {
+        self.start_daemon_with("").await
+    }
+
+    /// The same with these lines in its configuration file.
+    pub async fn start_daemon_with(&mut self, options: &str) -> Result<String> {
         let tee = if self.variant.is_development() { "optee-development" } else { "optee" };
         self.run(&format!(
-            "holdfast-host --tee {tee} --socket /run/holdfast/host.sock --http 0.0.0.0:{HTTP} \
-             --unauthenticated-tcp 0.0.0.0:{DAEMON} </dev/null >/dev/console 2>&1 &"
+            "echo '{options}' >/tmp/host.toml
+             while :; do
+               holdfast-host --config /tmp/host.toml --tee {tee} --socket /run/holdfast/host.sock \
+                 --http 0.0.0.0:{HTTP} --unauthenticated-tcp 0.0.0.0:{DAEMON}
+               echo \"guest: the daemon ended with $?\"
+               sleep 0.1
+             done </dev/null >/dev/console 2>&1 &"
         ))?;
         self.process.log().wait_for(" listening ", SOON).await?;
         Ok(format!("tcp://127.0.0.1:{}", self.machine.daemon.number()))

@@ -74,6 +74,7 @@ fn a_value_that_cannot_be_is_an_error_that_names_its_line_and_the_remedy() {
     refused(&format!("socket = \"/{}\"", "x".repeat(107)), 1, "has 108 bytes");
     refused("[limits]\nqueue = 0", 2, "write 1 to 65536");
     refused("[limits]\n\nconnections = -1", 3, "write 1 to 1024");
+    refused("[limits]\nstuck_ms = 999", 2, "write 1000 to 3600000");
     refused("socket = ", 1, "");
 }
 

@@ -322,6 +322,7 @@ async fn rest(error: io::Error) {
 mod tests {
     use super::*;
     use crate::{
+        stuck::Busy,
         worker::{self, Lessor},
         InProcess,
     };
@@ -333,7 +334,8 @@ mod tests {
         let metrics = Arc::new(Metrics::new());
         let link = Box::new(InProcess::new(SoftTee::in_memory()));
         let (signer, _worker) =
-            worker::start(link, 1, Lessor::new(Duration::from_secs(1)), metrics.clone()).expect("a thread");
+            worker::start(link, 1, Lessor::new(Duration::from_secs(1)), Busy::new(None), metrics.clone())
+                .expect("a thread");
         let shared = Arc::new(Shared::new(&Config::default(), signer, metrics));
         let (ours, _theirs) = UnixStream::pair().expect("sockets");
         let slot = shared.admit(&Socket::Unix(ours)).expect("a handle").expect("room");

@@ -1,13 +1,13 @@
 //! One daemon for one OP-TEE: two would each lease the same keys to a node of theirs.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, io::ErrorKind, path::Path};
 
 use rustix::{
     fs::{flock, FlockOperation},
     io::Errno,
 };
 
-use super::OpTeeError;
+use super::{codes::ITEM_NOT_FOUND, OpTeeError};
 
 /// The device of OP-TEE's clients. Who may not open it can neither use OP-TEE nor keep others from it.
 #[cfg(feature = "optee")]
@@ -22,7 +22,13 @@ impl Claim {
     /// Takes the device for this daemon. Programs that are none go on using it.
     pub(super) fn on(device: &Path) -> Result<Claim, OpTeeError> {
         let cannot = |cause: String| OpTeeError::Claim { device: device.display().to_string(), cause };
-        let file = File::open(device).map_err(|cause| cannot(cause.to_string()))?;
+        let file = File::open(device).map_err(|cause| match cause.kind() {
+            // As libteec says it, with what to do.
+            ErrorKind::NotFound | ErrorKind::PermissionDenied => {
+                OpTeeError::Context { code: ITEM_NOT_FOUND, origin: 0 }
+            }
+            _ => cannot(cause.to_string()),
+        })?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Claim { _device: file }),
             Err(Errno::WOULDBLOCK) => Err(OpTeeError::Claimed),
@@ -45,8 +51,8 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_not_there_is_named() {
+    fn where_there_is_no_device_the_operator_is_told_what_to_look_at() {
         let said = Claim::on(Path::new("/nowhere/tee0")).err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(said.contains("/nowhere/tee0") && said.contains("No such file"), "{said}");
+        assert!(said.contains("ls -l /dev/tee") && said.contains("group"), "{said}");
     }
 }

@@ -74,7 +74,8 @@ fn stage(capacity: usize) -> Stage {
     let (answer, answers) = channel();
     let metrics = Arc::new(Metrics::new());
     let link = Box::new(Puppet { called: report, told });
-    let (signer, worker) = start(link, capacity, Lessor::new(LEASE), metrics.clone()).expect("a thread");
+    let (signer, worker) =
+        start(link, capacity, Lessor::new(LEASE), Busy::new(None), metrics.clone()).expect("a thread");
     Stage { signer, worker, metrics, called, tell, answers, answer }
 }
 

@@ -57,23 +57,6 @@ fn health_is_unavailable_while_the_trusted_application_is_busy_for_too_long_and_
     }
 }
 
-/// A puppet whose silence means something.
-struct Quiet(Box<dyn Link>);
-
-impl Link for Quiet {
-    fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, LinkError> {
-        self.0.call(request)
-    }
-
-    fn name(&self) -> String {
-        self.0.name()
-    }
-
-    fn silence(&self) -> Option<&'static str> {
-        Some("something else may have stopped: start it again")
-    }
-}
-
 #[test]
 fn health_says_what_may_be_the_matter_while_the_trusted_application_does_not_come_back() {
     let (link, strings) = puppet();

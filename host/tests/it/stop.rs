@@ -101,6 +101,40 @@ fn a_stop_gives_a_hanging_trusted_application_its_time_and_no_more() {
 }
 
 #[test]
+fn a_call_that_does_not_come_back_is_told_and_the_daemon_can_be_stopped_or_dropped_all_the_same() {
+    for drop_it in [false, true] {
+        let (link, strings) = puppet();
+        let mut daemon = Running::with(Box::new(Quiet(link)), |config| {
+            (config.limits.stuck_ms, config.limits.drain_ms) = (50, 10);
+        });
+        let mut client = greet(daemon.raw()).0;
+        client.write_all(&has_frame(0)).expect("sent");
+        strings.wait_for_call();
+        let stuck = daemon.runtime.block_on(daemon.daemon.as_ref().expect("running").stuck());
+        assert_eq!(stuck.waited, Duration::from_millis(50));
+        if drop_it {
+            // As the program ends: the runtime waits for nothing.
+            drop((daemon.daemon.take(), daemon.runtime));
+        } else {
+            assert!(!daemon.stop());
+        }
+        assert_eq!(std::fs::read_dir(daemon.home.path()).expect("readable").count(), 0);
+    }
+}
+
+#[test]
+fn a_link_that_cannot_get_stuck_is_never_said_to_be() {
+    let (link, strings) = puppet();
+    let daemon = Running::with(link, |config| config.limits.stuck_ms = 1);
+    let mut client = greet(daemon.raw()).0;
+    client.write_all(&has_frame(0)).expect("sent");
+    strings.wait_for_call();
+    let stuck = daemon.daemon.as_ref().expect("running").stuck();
+    let patience = Duration::from_millis(50);
+    assert!(daemon.runtime.block_on(async { tokio::time::timeout(patience, stuck).await }).is_err());
+}
+
+#[test]
 fn a_stop_ends_a_connection_that_waits_for_a_place_in_the_queue() {
     let (link, strings) = puppet();
     let mut daemon = Running::with(link, |config| {

@@ -411,3 +411,20 @@ pub(crate) fn wait_for_metric(address: SocketAddr, line: &str) {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+/// A link whose silence means something.
+pub(crate) struct Quiet(pub(crate) Box<dyn Link>);
+
+impl Link for Quiet {
+    fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, LinkError> {
+        self.0.call(request)
+    }
+
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn silence(&self) -> Option<&'static str> {
+        Some("something else may have stopped: start it again")
+    }
+}

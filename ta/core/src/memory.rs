@@ -1,9 +1,14 @@
 //! What the trusted application keeps in RAM between calls: the names of its keys, and those that it used lately.
 //!
 //! It says what the store says, or nothing: after a write of which the platform reported a failure it is forgotten, and
-//! read again when it is next needed.
+//! read again when it is next needed. Only names are remembered even then: a store that has lost one is no store, and
+//! least of all an empty one.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::ops::Bound;
 
 use crate::{
@@ -21,6 +26,8 @@ const LOADED: usize = 1024;
 #[derive(Default)]
 pub struct Memory {
     opened: Option<Opened>,
+    /// Keys that were there when all else was forgotten.
+    held: BTreeSet<KeyId>,
 }
 
 /// A store that was found good.
@@ -42,7 +49,7 @@ impl Memory {
     pub(crate) fn opened(&mut self, tee: &mut impl Tee) -> Result<&mut Opened, Error> {
         let opened = match self.opened.take() {
             Some(opened) => opened,
-            None => Opened::new(store::open(tee)?),
+            None => Opened::new(store::open(tee, &self.held)?),
         };
         Ok(self.opened.insert(opened))
     }
@@ -62,7 +69,7 @@ impl Memory {
         }
         let attributes = Attributes { usage: stored.usage, origin: stored.origin };
         let written = store::write(tee, id, stored);
-        self.settle(written)?;
+        self.settle(written, id)?;
         let opened = self.opened(tee)?;
         opened.learn(id.clone(), Some(attributes));
         opened.cache.insert(id.clone(), key);
@@ -72,15 +79,18 @@ impl Memory {
     /// Deletes a key and then knows it no more.
     pub(crate) fn retire(&mut self, tee: &mut impl Tee, id: &KeyId) -> Result<(), Error> {
         let removed = store::remove(tee, id);
-        self.settle(removed)?;
+        self.settle(removed, id)?;
         self.opened(tee)?.forget(id);
         Ok(())
     }
 
-    /// Forgets everything if a write failed, for it may have come through all the same.
-    fn settle(&mut self, written: Result<(), Error>) -> Result<(), Error> {
+    /// Forgets everything but names if a write failed, for it may have come through all the same.
+    fn settle(&mut self, written: Result<(), Error>, id: &KeyId) -> Result<(), Error> {
         if written.is_err() {
-            self.opened = None;
+            if let Some(opened) = self.opened.take() {
+                self.held = opened.catalogue.into_keys().collect();
+            }
+            self.held.remove(id);
         }
         written
     }
@@ -201,8 +211,13 @@ fn mark(id: &KeyId) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
-    use crate::{testing::TestTee, Command, Scheme};
+    use crate::{
+        testing::{Accident, TestTee, FAULT},
+        Command, Scheme,
+    };
 
     fn is_loaded(tee: &mut TestTee, id: &KeyId) -> bool {
         tee.memory().opened.as_mut().is_some_and(|opened| opened.cache.key(id).is_some())
@@ -216,5 +231,33 @@ mod tests {
         tee.ask(Command::Retire { id: gone.clone() }).expect("retired");
         assert!(!is_loaded(&mut tee, &gone));
         assert!(is_loaded(&mut tee, &kept));
+    }
+
+    #[test]
+    fn a_store_that_lost_its_keys_with_a_failed_write_is_not_taken_for_an_empty_one() {
+        let mut tee = TestTee::production();
+        let gran = (Scheme::Ed25519, *b"gran");
+        let keys = [(); 2].map(|()| tee.make(gran.0, gran.1));
+        let fail = |tee: &mut TestTee| {
+            tee.plan(0, Accident::Lost);
+            assert_eq!(tee.generate(gran.0, gran.1, Usage::Sign, None), Err(Error::Platform(FAULT.0)));
+        };
+        fail(&mut tee);
+        let objects = core::mem::take(&mut tee.objects);
+        let cell = tee.cell.take();
+        for _ in 0..2 {
+            assert_eq!(tee.list(64), Err(Error::Corrupt));
+            assert_eq!(tee.generate(gran.0, gran.1, Usage::Sign, None), Err(Error::Corrupt));
+            assert!(tee.objects.is_empty() && tee.cell.is_none(), "nothing is written over what was there");
+        }
+        (tee.objects, tee.cell) = (objects, cell);
+        assert_eq!(tee.list(64).map(|listed| listed.len()), Ok(keys.len()));
+        // One that was retired is not missed, whether its removal was reported or not.
+        tee.ask(Command::Retire { id: keys[0].id.clone() }).expect("retired");
+        fail(&mut tee);
+        assert_eq!(tee.list(64), Ok(vec![keys[1].clone()]));
+        tee.plan(0, Accident::Landed);
+        assert_eq!(tee.ask(Command::Retire { id: keys[1].id.clone() }), Err(Error::Platform(FAULT.0)));
+        assert_eq!(tee.list(64), Ok(vec![]));
     }
 }

@@ -55,10 +55,14 @@ enum Cell {
 /// Checks that the store is this trusted application's, makes it if there is none, and names the keys in it.
 ///
 /// The cell is written before `meta`, so a cut between the two leaves a cell alone, which is made good the next time.
-/// A store that lost its cell or its `meta` beside keys or measurements was tampered with, and is refused.
-pub(crate) fn open(tee: &mut impl Tee) -> Result<BTreeSet<KeyId>, Error> {
+/// A store that lost its cell or its `meta` beside keys or measurements was tampered with, and is refused; so is one that
+/// lost a key that is `held`.
+pub(crate) fn open(tee: &mut impl Tee, held: &BTreeSet<KeyId>) -> Result<BTreeSet<KeyId>, Error> {
     let names = tee.list()?;
     let keys: BTreeSet<KeyId> = names.iter().filter_map(|name| key_id(name)).collect();
+    if !held.is_subset(&keys) {
+        return Err(Error::Corrupt);
+    }
     let used = !keys.is_empty() || names.iter().any(|name| name == MEASUREMENTS);
     let cell = tee.load_cell()?.map(|data| versioned(&data)).transpose()?;
     let meta = tee.load(META)?.map(|data| versioned(&data)).transpose()?;

@@ -14,6 +14,8 @@ const OBJECTS: Storage = Storage::Private;
 const CELL_STORAGE: Storage = if cfg!(feature = "rpmb") { Storage::PrivateRpmb } else { Storage::Private };
 /// Without RPMB it lies among the objects, and is none of them.
 const CELL: &[u8] = b"cell";
+/// No object has this name.
+const NOTHING: &[u8] = b"nothing";
 /// GlobalPlatform's `TEE_OBJECT_ID_MAX_LEN`.
 const MAX_ID: usize = 64;
 /// The longest object that is read, whatever the storage says that it holds.
@@ -21,7 +23,7 @@ const MAX_OBJECT: usize = 64 * 1024;
 
 /// OP-TEE finds an object by reading its directory from the start, through Linux, and opens each object that it lists:
 /// what opens a store takes time that grows with the square of this.
-const CAPACITY: u32 = 128;
+const CAPACITY: u32 = 64;
 
 /// The attestation PTA (OP-TEE's `pta_attestation.h`).
 const ATTESTATION: &str = "39800861-182a-4720-9b67-2bcd622bc0b5";
@@ -52,18 +54,17 @@ impl Tee for OpTee {
     }
 
     fn load(&mut self, id: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        load(OBJECTS, id)
+        load(id)
     }
 
     fn store(&mut self, id: &[u8], data: &[u8]) -> Result<(), Fault> {
-        store(OBJECTS, id, data)
+        store(id, data)
     }
 
     fn delete(&mut self, id: &[u8]) -> Result<(), Fault> {
         check_id(id)?;
         let flags = DataFlag::ACCESS_READ | DataFlag::ACCESS_WRITE_META;
-        let object = PersistentObject::open(OBJECTS, id, flags);
-        found(object)?.map_or(Ok(()), |object| object.close_and_delete().map_err(fault))
+        open(id, flags)?.map_or(Ok(()), |object| object.close_and_delete().map_err(fault))
     }
 
     fn list(&mut self) -> Result<Vec<Vec<u8>>, Fault> {
@@ -83,11 +84,11 @@ impl Tee for OpTee {
     }
 
     fn load_cell(&mut self) -> Result<Option<Vec<u8>>, Fault> {
-        load(CELL_STORAGE, CELL)
+        load(CELL)
     }
 
     fn store_cell(&mut self, data: &[u8]) -> Result<(), Fault> {
-        store(CELL_STORAGE, CELL, data)
+        store(CELL, data)
     }
 
     fn capacity(&self) -> u32 {
@@ -114,8 +115,9 @@ impl Tee for OpTee {
 
     fn measure(&mut self, nonce: &[u8; 32]) -> Result<Measurement, Fault> {
         let uuid = Uuid::parse_str(ATTESTATION).map_err(fault)?;
+        let attestation = TaSessionBuilder::new(uuid).build();
         // An OP-TEE that was built without it has no such application.
-        let mut attestation = TaSessionBuilder::new(uuid).build().map_err(|_| Fault::NO_MEASUREMENT)?;
+        let mut attestation = found(attestation)?.ok_or(Fault::NO_MEASUREMENT)?;
 
         let (mut exponent, mut modulus) = (vec![0; MAX_NUMBER], vec![0; MAX_NUMBER]);
         let mut key = TeeParams::new()
@@ -139,10 +141,17 @@ impl Tee for OpTee {
     }
 }
 
-fn load(storage: Storage, id: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+fn storage_of(id: &[u8]) -> Storage {
+    if id == CELL {
+        CELL_STORAGE
+    } else {
+        OBJECTS
+    }
+}
+
+fn load(id: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
     check_id(id)?;
-    let Some(mut object) = found(PersistentObject::open(storage, id, DataFlag::ACCESS_READ | DataFlag::SHARE_READ))?
-    else {
+    let Some(mut object) = open(id, DataFlag::ACCESS_READ | DataFlag::SHARE_READ)? else {
         return Ok(None);
     };
     let size = object.info().map_err(fault)?.data_size();
@@ -156,11 +165,24 @@ fn load(storage: Storage, id: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
     Ok(Some(data))
 }
 
+fn open(id: &[u8], flags: DataFlag) -> Result<Option<PersistentObject>, Fault> {
+    found(PersistentObject::open(storage_of(id), id, flags))
+}
+
+/// Has OP-TEE read its directory. It keeps that open at tee-supplicant's, and one that was started since does not know of
+/// it: then the read fails, ends the application, and has OP-TEE open it again. If a new file came first it would be given
+/// the number that the directory had: OP-TEE would take it for the directory, find that damaged, and remove the object
+/// that was to be replaced.
+fn reach() -> Result<(), Fault> {
+    open(NOTHING, DataFlag::ACCESS_READ).map(drop)
+}
+
 /// OP-TEE writes a new file, then changes the directory of its storage: the object is replaced whole, or not at all.
-fn store(storage: Storage, id: &[u8], data: &[u8]) -> Result<(), Fault> {
+fn store(id: &[u8], data: &[u8]) -> Result<(), Fault> {
     check_id(id)?;
+    reach()?;
     let flags = DataFlag::ACCESS_READ | DataFlag::ACCESS_WRITE | DataFlag::ACCESS_WRITE_META | DataFlag::OVERWRITE;
-    PersistentObject::create(storage, id, flags, None, data).map(drop).map_err(fault)
+    PersistentObject::create(storage_of(id), id, flags, None, data).map(drop).map_err(fault)
 }
 
 /// OP-TEE ends an application that names an object with more.

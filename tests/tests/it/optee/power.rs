@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{ensure, Context as _, Result};
 use holdfast_e2e::{
     directory,
     optee::{Guest, Machine, Variant},
@@ -18,7 +18,7 @@ use sp_core::{ed25519, sr25519, Pair};
 /// How often the power is cut; `HOLDFAST_CUTS` chooses another number.
 const CUTS: u64 = 20;
 /// A cut comes within this time after the first operation of a boot: several of each kind fit in.
-const WITHIN: Duration = Duration::from_millis(1500);
+const WITHIN: Duration = Duration::from_secs(3);
 
 /// What is done when the power goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +48,12 @@ async fn no_acknowledged_key_is_lost_when_the_power_is_cut() -> Result<()> {
     }
     let mut guest = machine.boot(Variant::Production).await?;
     check(&mut guest, &acknowledged)?;
+    assert!(generating > 0 && signing > 0, "{generating} keys and {signing} signatures: the cuts came too early");
     println!("{generating} keys were acknowledged and are all there; {signing} signatures were made between");
     Ok(())
 }
 
-/// Every acknowledged key is there and signs, and the catalogue is sound: no key is there twice.
+/// Every acknowledged key is there, and every key that is there signs.
 fn check(guest: &mut Guest<'_>, acknowledged: &[KeyId]) -> Result<()> {
     let mut listed: Vec<KeyId> = Vec::new();
     loop {
@@ -65,7 +66,6 @@ fn check(guest: &mut Guest<'_>, acknowledged: &[KeyId]) -> Result<()> {
             break;
         }
     }
-    assert!(listed.windows(2).all(|pair| pair[0] != pair[1]));
     for key in acknowledged {
         assert!(listed.contains(key), "{key:?} was acknowledged and is gone");
     }
@@ -95,20 +95,21 @@ fn work_until_the_cut(
     let mut signed = 0;
     let mut turn = 0;
     // Ends with the first answer that does not come.
-    loop {
+    let last = loop {
         let scheme = if turn % 2 == 0 { Scheme::Sr25519 } else { Scheme::Ed25519 };
         turn += 1;
         match work {
             Work::Generating => match generate(&mut guest, scheme) {
                 Ok(key) => acknowledged.push(key),
-                Err(_) => break,
+                Err(error) => break error,
             },
             Work::Signing => match sign(&mut guest, &acknowledged[turn % acknowledged.len()]) {
                 Ok(()) => signed += 1,
-                Err(_) => break,
+                Err(error) => break error,
             },
         }
-    }
+    };
+    ensure!(last.to_string().contains("the guest is gone"), "the application failed before the power did: {last:#}");
     cutter.join().expect("the thread does not panic")?;
     guest.cut_power()?;
     Ok(signed)
