@@ -34,10 +34,10 @@ build: setup ## the node and the daemon, into $CARGO_TARGET_DIR or target/releas
 test: ## every check: format, licences, lint, documentation, tests (what CI runs)
 	@scripts/test
 
-test-optee: ## the part of `make test` that runs on OP-TEE in QEMU
+test-optee: ## everything on OP-TEE in QEMU: also the conformance suite, which `make test` leaves out
 	@scripts/setup test
 	@scripts/optee/build
-	scripts/cargo nextest run --release --workspace -E 'package(holdfast-e2e) & test(/^optee::/)'
+	scripts/cargo nextest run --release --workspace --profile optee
 
 test-rpmb: ## OP-TEE with RPMB: a kernel and a QEMU of its own (ten minutes to build), and what `make test` leaves out
 	@scripts/setup test

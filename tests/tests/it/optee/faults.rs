@@ -31,7 +31,7 @@ async fn a_panic_or_an_exhausted_heap_of_the_application_is_survived_and_no_key_
         // The daemon's session died with the instance. It notices at the next call, which fails, and opens another.
         let noticed = operator.keys().await;
         assert!(noticed.is_err(), "{fault}: the call over the dead session is not answered by another");
-        assert_eq!(operator.keys().await?, [key.clone()], "{fault}");
+        assert_eq!(operator.keys().await?, std::slice::from_ref(&key), "{fault}");
     }
     Ok(())
 }
