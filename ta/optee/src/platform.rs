@@ -23,7 +23,7 @@ const MAX_OBJECT: usize = 64 * 1024;
 
 /// OP-TEE finds an object by reading its directory from the start, through Linux, and opens each object that it lists:
 /// what opens a store takes time that grows with the square of this.
-const CAPACITY: u32 = 64;
+const CAPACITY: u32 = 32;
 
 /// The attestation PTA (OP-TEE's `pta_attestation.h`).
 const ATTESTATION: &str = "39800861-182a-4720-9b67-2bcd622bc0b5";
