@@ -3,8 +3,8 @@
 //! [`run`] asks everything that one life of the application can answer; [`Kept`] is the part that needs it stopped and
 //! started between. A production application is asked the same, but where a development one takes a seed or signs
 //! anything it must refuse, and the checks that compare what was made of a seed are not asked of it, nor is its
-//! measurement of a development one; the report says so, and also what the platform says that it cannot do. Signatures and outputs are judged by `sp_core` and by the keystore of Substrate's client,
-//! never by the code under test.
+//! measurement of a development one; the report says so, and also what the platform says that it cannot do. Signatures
+//! and outputs are judged by `sp_core` and by the keystore of Substrate's client, never by the code under test.
 //!
 //! Keys that the suite makes are retired by it, and keys that it found are left alone; but a development application
 //! may well know `//Alice` already, so run it on one that can be lost.
@@ -19,6 +19,8 @@ mod material;
 mod measurement;
 mod random;
 mod report;
+
+use std::time::Instant;
 
 use holdfast_host::Link;
 
@@ -43,9 +45,14 @@ pub struct Expect {
 pub fn run(link: &mut dyn Link, expect: Expect) -> Result<Report, Failure> {
     let mut bench = Bench::new(link, expect).map_err(Failure::NoStart)?;
     let tee = Tee::new(bench.link_name(), bench.info().map_err(Failure::NoStart)?);
-    let checks =
-        checks::ALL.iter().map(|check| Checked { name: check.name, verdict: ask(&mut bench, check) }).collect();
+    let checks = checks::ALL.iter().map(|check| made(&mut bench, check)).collect();
     Report::new(tee, SEED, checks).passed()
+}
+
+fn made(bench: &mut Bench<'_>, check: &Check) -> Checked {
+    let begun = Instant::now();
+    let verdict = ask(bench, check);
+    Checked { name: check.name, verdict, took: begun.elapsed() }
 }
 
 fn ask(bench: &mut Bench<'_>, check: &Check) -> Verdict {

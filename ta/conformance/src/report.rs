@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use holdfast_ta::{Info, Kind};
 
@@ -26,6 +26,8 @@ pub struct Checked {
     pub name: &'static str,
     /// Whether it does.
     pub verdict: Verdict,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// What came of a check.
@@ -110,13 +112,14 @@ impl fmt::Display for Report {
         writeln!(f, "Random requests from seed {:#018x}", self.seed)?;
         let (mut passed, mut not_asked, mut unsupported) = (0, 0, 0);
         let others = if self.tee.info.development { "production" } else { "development" };
-        for Checked { name, verdict } in &self.checks {
+        for Checked { name, verdict, took } in &self.checks {
+            let took = format!("{:7.1} s", took.as_secs_f32());
             match verdict {
                 Verdict::Passed => {
                     passed += 1;
-                    writeln!(f, "  ok         {name}")?;
+                    writeln!(f, "  ok         {took}  {name}")?;
                 }
-                Verdict::Failed(finding) => writeln!(f, "  FAILED     {name}\n             {finding}")?,
+                Verdict::Failed(finding) => writeln!(f, "  FAILED     {took}  {name}\n             {finding}")?,
                 Verdict::NotAsked => {
                     not_asked += 1;
                     writeln!(f, "  not asked  {name} ({others} only)")?;
@@ -161,7 +164,7 @@ mod tests {
 
     #[test]
     fn one_failed_check_fails_the_report_and_each_check_is_in_it() {
-        let checked = |name, verdict| Checked { name, verdict };
+        let checked = |name, verdict| Checked { name, verdict, took: Duration::from_millis(1500) };
         let passed = checked("one holds", Verdict::Passed);
         let not_asked = checked("two holds", Verdict::NotAsked);
         let unsupported = checked("four holds", Verdict::Unsupported);
@@ -170,9 +173,9 @@ mod tests {
         let passing = vec![passed.clone(), not_asked.clone(), unsupported.clone()];
         assert_eq!(of(passing.clone()).unwrap().checks(), passing);
         let text = of(vec![passed, not_asked, failed, unsupported]).unwrap_err().to_string();
-        assert!(text.contains("ok         one holds\n"), "{text}");
+        assert!(text.contains("ok             1.5 s  one holds\n"), "{text}");
         assert!(text.contains("not asked  two holds (production only)\n"), "{text}");
-        assert!(text.contains("FAILED     three holds\n             the reference failed: why\n"), "{text}");
+        assert!(text.contains("FAILED         1.5 s  three holds\n             the reference failed: why\n"), "{text}");
         assert!(text.contains("NOT SHOWN  four holds (its platform says that it cannot)\n"), "{text}");
         assert!(text.ends_with("1 checks passed, 1 failed, 1 not asked, 1 not shown"), "{text}");
     }
