@@ -14,6 +14,11 @@ esac
 if [ -n "${HOLDFAST_CACHE:-}" ]; then
   export CARGO_TARGET_DIR=$HOLDFAST_CACHE/target
 fi
+# One that is relative is so to the checkout, wherever a script goes meanwhile.
+case ${CARGO_TARGET_DIR:-/} in
+  /*) ;;
+  *) export CARGO_TARGET_DIR=$root/$CARGO_TARGET_DIR ;;
+esac
 # The runtime's build finds the workspace by walking up from the build directory, unless it is told.
 if [ -n "${CARGO_TARGET_DIR:-}" ]; then
   export WASM_BUILD_WORKSPACE_HINT=${WASM_BUILD_WORKSPACE_HINT:-$root}
