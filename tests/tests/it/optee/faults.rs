@@ -152,7 +152,7 @@ async fn listed(operator: &Operator) -> Result<Vec<KeyInfo>> {
 fn moment(seed: u64, kill: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
     (seed, kill).hash(&mut hasher);
-    hasher.finish() % if kill % 2 == 0 { 100 } else { 600 }
+    hasher.finish() % if kill.is_multiple_of(2) { 100 } else { 600 }
 }
 
 fn kill_supplicant(guest: &mut Guest<'_>) -> Result<()> {
