@@ -34,7 +34,7 @@ build: setup ## the node and the daemon, into $CARGO_TARGET_DIR or target/releas
 test: ## every check: format, licences, lint, documentation, tests (what CI runs)
 	@scripts/test
 
-test-optee: ## everything on OP-TEE in QEMU: also the conformance suite, which `make test` leaves out
+test-optee: ## what of `make test` runs on OP-TEE in QEMU
 	@scripts/setup test
 	@scripts/optee/build
 	scripts/cargo nextest run --release --workspace --profile optee
