@@ -9,16 +9,16 @@ use codec::{Decode, Encode};
 use crate::Measured;
 
 /// Version of the trusted application. It may not go back: a store that a newer one opened is refused.
-pub const TA_VERSION: u32 = 1;
+pub const TA_VERSION: u32 = 2;
 /// Version of what the trusted application stores, kept beside the data.
-pub const STORE_SCHEMA: u16 = 1;
+pub const STORE_SCHEMA: u16 = 2;
 /// The longest request in bytes: a block header with the authorities of a large set fits.
 pub const MAX_REQUEST: usize = 32 * 1024;
 /// The longest answer in bytes.
 pub const MAX_ANSWER: usize = 8 * 1024;
 /// The most keys that are stored on any platform. Beyond it no new key is made, and those that are there go on being used.
 pub const MAX_KEYS: u32 = 4096;
-/// The most keys in one page of [`Command::List`].
+/// The most keys in one page of [`Command::List`] and [`Command::Watermarks`].
 pub const MAX_PAGE: u16 = 64;
 
 /// A request, by version of this interface.
@@ -89,6 +89,43 @@ pub struct KeyInfo {
     pub usage: Usage,
     /// Where it came from.
     pub origin: Origin,
+}
+
+/// A round of GRANDPA, in the order in which rounds come: those of a later authority set are later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct GrandpaRound {
+    /// Id of the authority set.
+    pub set_id: u64,
+    /// The round in it.
+    pub round: u64,
+}
+
+/// How far a key has come in what it may sign once only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Position {
+    /// Of a `gran` key.
+    Grandpa(GrandpaRound),
+    /// Of an `aura` key: a slot.
+    Aura(u64),
+}
+
+/// A position of each kind, or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Positions {
+    /// For `gran` keys.
+    pub grandpa: Option<GrandpaRound>,
+    /// For `aura` keys.
+    pub slot: Option<u64>,
+}
+
+/// One row of [`Reply::Watermarks`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct WatermarkInfo {
+    /// The key.
+    pub id: KeyId,
+    /// Its latest position: nothing new is signed at an earlier one that has left the window, nor anything at this one
+    /// that contradicts what was signed there.
+    pub highest: Position,
 }
 
 /// What travels beside a message so that it can be judged.
@@ -173,6 +210,23 @@ pub enum Command {
         /// At most [`crate::MAX_MEASURED_KEYS`], each once: session keys that were born here. None is allowed.
         keys: Vec<KeyId>,
     },
+    /// Lists watermarks in the order of the encoded names of their keys, from the one after `after`, at most `limit`
+    /// (and [`MAX_PAGE`]). A key that has signed nothing that may be signed once only has none.
+    Watermarks {
+        /// The last key of the page before.
+        after: Option<KeyId>,
+        /// At most so many.
+        limit: u16,
+    },
+    /// Has a key sign nothing new at a position or before it. One that is past it stays as it is.
+    RaiseWatermark {
+        /// The key, of the position's kind.
+        id: KeyId,
+        /// The position.
+        to: Position,
+    },
+    /// Says that no more commands come: an orderly end, after which the next start need not be wary.
+    Close,
 }
 
 /// Secret bytes on their way in; wiped when dropped, never shown.
@@ -216,6 +270,19 @@ pub enum Reply {
     Retired,
     /// To [`Command::Measure`].
     Measured(Measured),
+    /// To [`Command::Watermarks`].
+    Watermarks {
+        /// Of every key: nothing new is signed at these positions or before them.
+        floor: Positions,
+        /// The page.
+        watermarks: Vec<WatermarkInfo>,
+        /// There are more after the last.
+        more: bool,
+    },
+    /// To [`Command::RaiseWatermark`].
+    WatermarkRaised,
+    /// To [`Command::Close`].
+    Closed,
 }
 
 /// What a trusted application says of itself.
@@ -249,7 +316,7 @@ pub enum Kind {
 }
 
 /// Why the trusted application did not do what it was asked. Nothing has changed when it says so, but for the counter of
-/// measurements where the platform failed.
+/// measurements, and what counts as signed, where the platform failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Error {
     /// The request does not decode, is too long, or contradicts itself.
@@ -285,6 +352,8 @@ pub enum BadRequest {
     TooManyKeys,
     /// A key is named twice.
     RepeatedKey,
+    /// A position that is not of the key's kind: a slot for a `gran` key, a round for an `aura` key, any for another.
+    WrongPosition,
 }
 
 /// The rules of the signing policy, by name.
@@ -312,5 +381,15 @@ pub enum Rule {
     DevelopmentNotMeasured,
     /// A measurement names only keys that were born here and sign nothing but a session's statements: no seeded key,
     /// none of type `test`, none for VRFs.
-    NotMeasurable,
+    NotMeasurable,    /// The key has signed another vote of this stage in this round.
+    GrandpaDoubleVote,
+    /// A round that is older than those whose votes are remembered, or that the watermark was raised past.
+    GrandpaOldRound,
+    /// The key has sealed another header in this slot.
+    AuraDoubleSeal,
+    /// The key has sealed a header in a later slot, or its watermark was raised past this one.
+    AuraOldSlot,
+    /// What was signed up to here may be forgotten: the trusted application ended without being told, or its store was
+    /// put back from a copy.
+    BelowCeiling,
 }

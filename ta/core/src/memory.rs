@@ -1,8 +1,8 @@
 //! What the trusted application keeps in RAM between calls: the names of its keys, and those that it used lately.
 //!
 //! It says what the store says, or nothing: after a write of which the platform reported a failure it is forgotten, and
-//! read again when it is next needed. Only names are remembered even then: a store that has lost one is no store, and
-//! least of all an empty one.
+//! read again when it is next needed. Names are remembered even then: a store that has lost one is no store, and least of
+//! all an empty one. So is what the keys have signed, which may not be in the store yet.
 
 use alloc::{
     boxed::Box,
@@ -15,6 +15,8 @@ use crate::{
     cache::Cache,
     hash::blake2_256,
     keys::Key,
+    ledger::Ledger,
+    policy::{Judgement, Statement},
     store::{self, StoredKey},
     Error, KeyId, KeyInfo, Origin, Tee, Usage, MAX_KEYS,
 };
@@ -28,6 +30,7 @@ pub struct Memory {
     opened: Option<Opened>,
     /// Keys that were there when all else was forgotten.
     held: BTreeSet<KeyId>,
+    ledger: Option<Ledger>,
 }
 
 /// A store that was found good.
@@ -49,9 +52,54 @@ impl Memory {
     pub(crate) fn opened(&mut self, tee: &mut impl Tee) -> Result<&mut Opened, Error> {
         let opened = match self.opened.take() {
             Some(opened) => opened,
-            None => Opened::new(store::open(tee, &self.held)?),
+            None => {
+                let found = store::open(tee, &self.held)?;
+                if self.ledger.is_none() {
+                    self.ledger = Some(Ledger::open(tee, found.cell, found.marked)?);
+                }
+                Opened::new(found.keys)
+            }
         };
         Ok(self.opened.insert(opened))
+    }
+
+    /// What the keys have signed.
+    pub(crate) fn ledger(&mut self, tee: &mut impl Tee) -> Result<&mut Ledger, Error> {
+        self.opened(tee)?;
+        self.ledger.as_mut().ok_or(Error::Corrupt)
+    }
+
+    /// Signs a statement that the key can make once only; `message` says the same. What was stated before is stated again,
+    /// in the same signature.
+    pub(crate) fn sign_once(
+        &mut self,
+        tee: &mut impl Tee,
+        id: &KeyId,
+        statement: &Statement,
+        message: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let judgement = self.ledger(tee)?.judge(id, statement);
+        match judgement {
+            Judgement::Refuse(rule) => Err(Error::Refused(rule)),
+            Judgement::Same(signature) => {
+                self.ledger(tee)?.settle(tee)?;
+                match signature {
+                    Some(signature) => Ok(signature.to_vec()),
+                    None => self.sign(tee, id, message),
+                }
+            }
+            Judgement::Sign => {
+                let signature = self.sign(tee, id, message)?;
+                let fixed = signature.as_slice().try_into().map_err(|_| Error::Corrupt)?;
+                self.ledger(tee)?.record(tee, id, statement, fixed)?;
+                Ok(signature)
+            }
+        }
+    }
+
+    fn sign(&mut self, tee: &mut impl Tee, id: &KeyId, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let (_, key) = self.opened(tee)?.key(tee, id)?;
+        key.sign(tee, message)
     }
 
     /// Stores a key and then knows it. There is always room for one that is there already.
@@ -76,8 +124,10 @@ impl Memory {
         Ok(())
     }
 
-    /// Deletes a key and then knows it no more.
+    /// Deletes a key and then knows it no more. Its watermark goes first: should it be cut there, every key has come as
+    /// far as this one.
     pub(crate) fn retire(&mut self, tee: &mut impl Tee, id: &KeyId) -> Result<(), Error> {
+        self.ledger(tee)?.retire(tee, id)?;
         let removed = store::remove(tee, id);
         self.settle(removed, id)?;
         self.opened(tee)?.forget(id);

@@ -3,7 +3,9 @@
 //! - the object `meta`: schema, highest version that opened the store, development or production;
 //! - one object for each key, named by the encoded `(b'k', KeyId)`: its use, its origin and its secret;
 //! - the object `measurements`, once there was one: the number of the last;
-//! - the cell that a restored disk does not take back: highest version again.
+//! - one object for each key that has signed what may be signed once only, named by the encoded `(b'w', KeyId)`: its
+//!   watermark;
+//! - the cell that a restored disk does not take back: highest version again, and what [`Cell`] says.
 //!
 //! Each is a SCALE enum whose variant is its version. There is no list of keys beside the keys themselves, so nothing
 //! can disagree with them after a cut.
@@ -13,11 +15,16 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use codec::{Decode, DecodeAll, Encode};
 use zeroize::Zeroizing;
 
-use crate::{keys, Error, KeyId, Origin, Seed, Tee, Usage, STORE_SCHEMA, TA_VERSION};
+use crate::{
+    keys, ledger::Cell, policy::Watermark, Error, KeyId, Origin, Seed, Tee, Usage, STORE_SCHEMA, TA_VERSION,
+};
 
 const META: &[u8] = b"meta";
 const MEASUREMENTS: &[u8] = b"measurements";
 const KEY: u8 = b'k';
+const WATERMARK: u8 = b'w';
+/// The schema of the first version, which stored no watermarks.
+const FIRST_SCHEMA: u16 = 1;
 /// Longer than any encoded [`StoredKey`], so that the buffer never moves and leaves a copy behind.
 const KEY_OBJECT_CAPACITY: usize = 128;
 
@@ -47,38 +54,62 @@ enum Measurements {
 }
 
 #[derive(Encode, Decode)]
-enum Cell {
+enum WatermarkObject {
     #[codec(index = 1)]
-    V1 { ta_version: u32 },
+    V1(Watermark),
 }
 
-/// Checks that the store is this trusted application's, makes it if there is none, and names the keys in it.
+#[derive(Encode, Decode)]
+enum CellObject {
+    #[codec(index = 1)]
+    V1 { ta_version: u32 },
+    #[codec(index = 2)]
+    V2 { ta_version: u32, cell: Cell },
+}
+
+impl CellObject {
+    fn ta_version(&self) -> u32 {
+        match self {
+            CellObject::V1 { ta_version } | CellObject::V2 { ta_version, .. } => *ta_version,
+        }
+    }
+}
+
+/// What is in a store that is this trusted application's.
+pub(crate) struct Found {
+    pub(crate) keys: BTreeSet<KeyId>,
+    /// The keys that have a watermark.
+    pub(crate) marked: Vec<KeyId>,
+    pub(crate) cell: Cell,
+}
+
+/// Checks that the store is this trusted application's, makes it if there is none, and names what is in it.
 ///
 /// The cell is written before `meta`, so a cut between the two leaves a cell alone, which is made good the next time.
-/// A store that lost its cell or its `meta` beside keys or measurements was tampered with, and is refused; so is one that
-/// lost a key that is `held`.
-pub(crate) fn open(tee: &mut impl Tee, held: &BTreeSet<KeyId>) -> Result<BTreeSet<KeyId>, Error> {
+/// A store that lost its cell or its `meta` beside keys, watermarks or measurements was tampered with, and is refused; so
+/// is one whose cell is of an earlier version than its `meta`, or that lost a key that is `held`.
+pub(crate) fn open(tee: &mut impl Tee, held: &BTreeSet<KeyId>) -> Result<Found, Error> {
     let names = tee.list()?;
-    let keys: BTreeSet<KeyId> = names.iter().filter_map(|name| key_id(name)).collect();
+    let keys: BTreeSet<KeyId> = names.iter().filter_map(|name| key_of(KEY, name)).collect();
+    let marked: Vec<KeyId> = names.iter().filter_map(|name| key_of(WATERMARK, name)).collect();
     if !held.is_subset(&keys) {
         return Err(Error::Corrupt);
     }
-    let used = !keys.is_empty() || names.iter().any(|name| name == MEASUREMENTS);
-    let cell = tee.load_cell()?.map(|data| versioned(&data)).transpose()?;
-    let meta = tee.load(META)?.map(|data| versioned(&data)).transpose()?;
+    let used = !keys.is_empty() || !marked.is_empty() || names.iter().any(|name| name == MEASUREMENTS);
+    let cell = tee.load_cell()?.map(|data| versioned::<CellObject>(&data, 2)).transpose()?;
+    let meta = tee.load(META)?.map(|data| versioned(&data, 1)).transpose()?;
 
-    let cell_version = cell.as_ref().map(|Cell::V1 { ta_version }| *ta_version);
+    let cell_version = cell.as_ref().map(CellObject::ta_version);
     if cell_version > Some(TA_VERSION) {
         return Err(Error::NewerStore);
     }
-    let meta_version = match (&cell, meta) {
-        (_, None) if !used => None,
-        (Some(_), Some(Meta::V1 { schema, ta_version, development })) => {
+    let meta_version = match meta {
+        None if !used => None,
+        Some(Meta::V1 { schema, ta_version, development }) if cell.is_some() => {
             if ta_version > TA_VERSION || schema > STORE_SCHEMA {
                 return Err(Error::NewerStore);
             }
-            if schema < STORE_SCHEMA {
-                // There was none before the first.
+            if schema < FIRST_SCHEMA || cell_version < Some(ta_version) {
                 return Err(Error::Corrupt);
             }
             if development != tee.development() {
@@ -89,14 +120,44 @@ pub(crate) fn open(tee: &mut impl Tee, held: &BTreeSet<KeyId>) -> Result<BTreeSe
         _ => return Err(Error::Corrupt),
     };
 
+    let cell = match cell {
+        Some(CellObject::V2 { cell, .. }) => cell,
+        Some(CellObject::V1 { .. }) | None => Cell::new(),
+    };
     if cell_version != Some(TA_VERSION) {
-        tee.store_cell(&Cell::V1 { ta_version: TA_VERSION }.encode())?;
+        write_cell(tee, &cell)?;
     }
     if meta_version != Some(TA_VERSION) {
         let development = tee.development();
         tee.store(META, &Meta::V1 { schema: STORE_SCHEMA, ta_version: TA_VERSION, development }.encode())?;
     }
-    Ok(keys)
+    Ok(Found { keys, marked, cell })
+}
+
+/// Writes what the cell is to say.
+pub(crate) fn write_cell(tee: &mut impl Tee, cell: &Cell) -> Result<(), Error> {
+    Ok(tee.store_cell(&CellObject::V2 { ta_version: TA_VERSION, cell: cell.clone() }.encode())?)
+}
+
+/// Reads a watermark that [`open`] named; one that is gone, does not decode or cannot be is corrupt.
+pub(crate) fn read_watermark(tee: &mut impl Tee, id: &KeyId) -> Result<Watermark, Error> {
+    let data = tee.load(&watermark_name(id))?.ok_or(Error::Corrupt)?;
+    let WatermarkObject::V1(watermark) = versioned(&data, 1)?;
+    if watermark.is_sound() {
+        Ok(watermark)
+    } else {
+        Err(Error::Corrupt)
+    }
+}
+
+/// Writes a key's watermark.
+pub(crate) fn write_watermark(tee: &mut impl Tee, id: &KeyId, watermark: &Watermark) -> Result<(), Error> {
+    Ok(tee.store(&watermark_name(id), &WatermarkObject::V1(watermark.clone()).encode())?)
+}
+
+/// Removes a key's watermark.
+pub(crate) fn remove_watermark(tee: &mut impl Tee, id: &KeyId) -> Result<(), Error> {
+    Ok(tee.delete(&watermark_name(id))?)
 }
 
 /// Reads a key that [`open`] named; one that is gone or does not decode is corrupt.
@@ -125,7 +186,7 @@ pub(crate) fn remove(tee: &mut impl Tee, id: &KeyId) -> Result<(), Error> {
 pub(crate) fn next_measurement(tee: &mut impl Tee) -> Result<u64, Error> {
     let last = match tee.load(MEASUREMENTS)? {
         Some(data) => {
-            let Measurements::V1 { last } = versioned(&data)?;
+            let Measurements::V1 { last } = versioned(&data, 1)?;
             last
         }
         None => 0,
@@ -140,17 +201,22 @@ pub(crate) fn key_name(id: &KeyId) -> Vec<u8> {
     (KEY, id).encode()
 }
 
-/// The key that an object's name says, if it is the name of one.
-fn key_id(name: &[u8]) -> Option<KeyId> {
-    let (KEY, mut rest) = name.split_first().map(|(first, rest)| (*first, rest))? else { return None };
+/// The name of a watermark's object, as long as that of its key's.
+pub(crate) fn watermark_name(id: &KeyId) -> Vec<u8> {
+    (WATERMARK, id).encode()
+}
+
+/// The key that the name of an object of this kind says.
+fn key_of(kind: u8, name: &[u8]) -> Option<KeyId> {
+    let mut rest = name.strip_prefix(&[kind])?;
     let id = KeyId::decode_all(&mut rest).ok()?;
     (id.public.len() == keys::public_length(id.scheme)).then_some(id)
 }
 
-/// Decodes an enum whose only variant has index 1; a higher one is a newer trusted application's.
-fn versioned<T: Decode>(data: &[u8]) -> Result<T, Error> {
+/// Decodes an enum whose last variant has index `last`; a higher one is a newer trusted application's.
+fn versioned<T: Decode>(data: &[u8], last: u8) -> Result<T, Error> {
     match data.first() {
-        Some(2..) => Err(Error::NewerStore),
+        Some(version) if *version > last => Err(Error::NewerStore),
         _ => T::decode_all(&mut &*data).map_err(|_| Error::Corrupt),
     }
 }

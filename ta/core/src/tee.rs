@@ -25,6 +25,8 @@ pub trait Tee {
     fn store_cell(&mut self, data: &[u8]) -> Result<(), Fault>;
     /// Milliseconds since the Unix epoch, as the untrusted side tells it: a hint, never a reason to sign.
     fn time_hint(&mut self) -> u64;
+    /// How often the cell is to be written.
+    fn cell_writes(&self) -> CellWrites;
     /// The kind of TEE.
     fn kind(&self) -> Kind;
     /// Whether this is a development TEE: it takes seeds, signs anything with `test` keys, and never gives evidence.
@@ -41,6 +43,21 @@ pub trait Tee {
     fn measure(&mut self, nonce: &[u8; 32]) -> Result<Measurement, Fault>;
     /// The trusted application's own memory, kept between calls; starts as `Memory::default()`.
     fn memory(&mut self) -> &mut Memory;
+}
+
+/// How often the cell is written for what keys may sign once only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellWrites {
+    /// With every statement: nothing is lost by a start after an end without [`crate::Command::Close`].
+    EachStatement,
+    /// Ahead of use, because the cell wears out or is slow: a start after an end without [`crate::Command::Close`] may
+    /// cost as many rounds and slots as are given here.
+    Ahead {
+        /// Rounds of GRANDPA.
+        rounds: u64,
+        /// Slots of Aura.
+        slots: u64,
+    },
 }
 
 /// A platform's failure, with its own code (a `TEE_Result` on OP-TEE, an `errno` in software).

@@ -6,7 +6,7 @@ use std::string::String;
 use codec::{Compact, DecodeAll, Encode};
 
 use crate::{
-    dispatch, hash::blake2_256, Answer, Command, Context, Error, Fault, KeyId, KeyInfo, KeyType, Kind, Measured,
+    dispatch, hash::blake2_256, Answer, CellWrites, Command, Context, Error, Fault, KeyId, KeyInfo, KeyType, Kind, Measured,
     Measurement, Memory, Origin, Reply, Request, RsaPublicKey, Scheme, Seed, Tee, Usage, MAX_ANSWER, STORE_SCHEMA,
 };
 
@@ -49,6 +49,10 @@ pub(crate) struct TestTee {
     /// Each nonce that was to be signed, and the object of the counter as it was then.
     pub(crate) nonces: Vec<([u8; 32], Option<Vec<u8>>)>,
     pub(crate) rollback_protected: bool,
+    /// The objects before the first write and after each one, where a test asks for them.
+    pub(crate) states: Option<Vec<BTreeMap<Vec<u8>, Vec<u8>>>>,
+    /// The cell is written ahead of use, not with every statement.
+    pub(crate) cell_ahead: bool,
     /// As many keys as the interface allows, unless it says another number.
     pub(crate) capacity: Option<u32>,
     memory: Memory,
@@ -95,7 +99,8 @@ impl TestTee {
     /// Another with the same store, just started, that draws the same from here on.
     pub(crate) fn copy(&self) -> TestTee {
         let (objects, cell) = (self.objects.clone(), self.cell.clone());
-        TestTee { objects, cell, development: self.development, drawn: self.drawn, ..TestTee::default() }
+        let TestTee { development, cell_ahead, drawn, .. } = *self;
+        TestTee { objects, cell, development, cell_ahead, drawn, ..TestTee::default() }
     }
 
     /// Whether the power is gone.
@@ -105,7 +110,10 @@ impl TestTee {
 
     /// Leaves the store as a trusted application of this version would have.
     pub(crate) fn leave_as_version(&mut self, ta_version: u32) {
-        self.objects.insert(b"meta".to_vec(), (1u8, STORE_SCHEMA, ta_version, self.development).encode());
+        let schema = STORE_SCHEMA.min(ta_version as u16);
+        // The first version kept no watermarks.
+        self.objects.retain(|name, _| name[0] != b'w');
+        self.objects.insert(b"meta".to_vec(), (1u8, schema, ta_version, self.development).encode());
         self.cell = Some((1u8, ta_version).encode());
     }
 
@@ -198,6 +206,9 @@ impl TestTee {
         if !matches!(accident, Some(Accident::Lost | Accident::CutBefore)) {
             effect(self);
         }
+        if let Some(states) = &mut self.states {
+            states.push(self.objects.clone());
+        }
         self.off = matches!(accident, Some(Accident::CutBefore | Accident::CutAfter));
         accident.map_or(Ok(()), |_| Err(FAULT))
     }
@@ -261,6 +272,14 @@ impl Tee for TestTee {
 
     fn time_hint(&mut self) -> u64 {
         0
+    }
+
+    fn cell_writes(&self) -> CellWrites {
+        if self.cell_ahead {
+            CellWrites::Ahead { rounds: 3, slots: 3 }
+        } else {
+            CellWrites::EachStatement
+        }
     }
 
     fn kind(&self) -> Kind {

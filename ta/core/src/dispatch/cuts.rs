@@ -4,12 +4,19 @@
 mod promises;
 mod sequences;
 
-use alloc::{collections::BTreeMap, vec, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec,
+    vec::Vec,
+};
 use core::slice::from_ref;
 
 use self::promises::{allowed, Promises, ACCIDENT};
 use super::*;
-use crate::testing::{unknown_key, Accident, TestTee, ACCIDENTS};
+use crate::{
+    testing::{unknown_key, Accident, TestTee, ACCIDENTS},
+    GrandpaRound, Position,
+};
 
 const SCHEMES: [Scheme; 3] = [Scheme::Sr25519, Scheme::Ed25519, Scheme::Ecdsa];
 /// Of a key that is in the store.
@@ -58,6 +65,9 @@ impl World {
         let mut store = TestTee::production();
         let infos = vec![store.make(Scheme::Sr25519, *b"aura"), store.make(Scheme::Ed25519, *b"gran")];
         let mut world = World::with(store, infos);
+        // One that has voted already.
+        let (message, context) = allowed(*b"gran");
+        world.store.sign(&world.keys[1], &message, context).expect("signed");
         let command = measure(&world.keys);
         let result = world.store.ask(command.clone());
         world.promises.note(&command, &result);
@@ -90,7 +100,13 @@ impl World {
         if !self.store.development {
             return self.production_commands();
         }
-        let mut commands = vec![Command::Info, Command::List { after: None, limit: 64 }, measure(&[])];
+        let mut commands = vec![
+            Command::Info,
+            Command::List { after: None, limit: 64 },
+            Command::Watermarks { after: None, limit: 64 },
+            Command::Close,
+            measure(&[]),
+        ];
         for scheme in SCHEMES {
             for seed in [None, Some(vec![6; 32])] {
                 commands.push(generate(scheme, *b"test", Usage::Sign, seed));
@@ -119,6 +135,7 @@ impl World {
                 Command::List { after: Some(id()), limit: 2 },
                 Command::Has { id: id() },
                 Command::Sign { id: id(), message, context },
+                Command::RaiseWatermark { id: id(), to: Position::Aura(20) },
                 Command::SignPrehashed { id: id(), hash: [1; 32] },
                 Command::VrfSign { id: id(), input: self.point() },
                 Command::VrfPreOutput { id: id(), input: self.point() },
@@ -133,6 +150,7 @@ impl World {
         let mut commands = vec![
             Command::Info,
             Command::List { after: None, limit: 64 },
+            Command::Close,
             generate(aura.0, aura.1, Usage::Sign, None),
             generate(gran.0, gran.1, Usage::Sign, None),
             measure(&[]),
@@ -147,6 +165,10 @@ impl World {
             commands.extend([
                 Command::Has { id: id.clone() },
                 Command::Sign { id: id.clone(), message, context },
+                Command::RaiseWatermark {
+                    id: id.clone(),
+                    to: Position::Grandpa(GrandpaRound { set_id: 9, round: 1 }),
+                },
                 measure(from_ref(id)),
                 Command::Retire { id: id.clone() },
             ]);
@@ -168,28 +190,33 @@ fn measure(keys: &[KeyId]) -> Command {
     Command::Measure { challenge: [4; 64], keys: keys.to_vec() }
 }
 
-/// The keys, and the number of the last measurement.
-fn kept(tee: &TestTee) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    tee.objects.iter().filter(|(name, _)| *name != b"meta").map(|(name, data)| (name.clone(), data.clone())).collect()
+/// All objects but `meta`.
+fn kept(objects: &Objects) -> Objects {
+    objects.iter().filter(|(name, _)| *name != b"meta").map(|(name, data)| (name.clone(), data.clone())).collect()
 }
 
-/// A command from a start, without an accident: what comes of it, its writes, and what is kept before and after.
+type Objects = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A command from a start, without an accident: what comes of it, and what is kept before the first of its writes and
+/// after each.
 struct Undisturbed {
     result: Result<Reply, Error>,
-    writes: usize,
-    before: BTreeMap<Vec<u8>, Vec<u8>>,
-    after: BTreeMap<Vec<u8>, Vec<u8>>,
+    kept: Vec<Objects>,
 }
 
 impl Undisturbed {
     fn new(world: &World, start: Start, command: &Command) -> Undisturbed {
         let (mut tee, mut promises) = world.begin(start);
-        let (before, writes) = (kept(&tee), tee.writes);
+        tee.states = Some(vec![tee.objects.clone()]);
         let result = tee.ask(command.clone());
+        let states = tee.states.take().expect("recorded");
         promises.note(command, &result);
-        let writes = tee.writes - writes;
         promises.settle(&mut tee);
-        Undisturbed { result, writes, before, after: kept(&tee) }
+        Undisturbed { result, kept: states.iter().map(kept).collect() }
+    }
+
+    fn writes(&self) -> usize {
+        self.kept.len() - 1
     }
 }
 
@@ -230,8 +257,8 @@ fn befall(
         }
         tee.restart();
     } else {
-        let landed = matches!(first.1, Accident::Landed | Accident::CutAfter) && first.0 + 1 == undisturbed.writes;
-        assert_eq!(&kept(&tee), if landed { &undisturbed.after } else { &undisturbed.before });
+        let landed = matches!(first.1, Accident::Landed | Accident::CutAfter);
+        assert_eq!(kept(&tee.objects), undisturbed.kept[first.0 + usize::from(landed)]);
     }
     promises.settle(&mut tee);
 
@@ -267,7 +294,7 @@ fn befall_all(world: &World) -> usize {
     for start in STARTS {
         for command in world.commands() {
             let undisturbed = Undisturbed::new(world, start, &command);
-            for write in 0..undisturbed.writes {
+            for write in 0..undisturbed.writes() {
                 for first in ACCIDENTS.map(|accident| (write, accident)) {
                     assert!(befall(world, start, &command, &undisturbed, first, None));
                     befallen += 1;
@@ -285,7 +312,7 @@ fn befall_all(world: &World) -> usize {
 }
 
 #[test]
-fn only_opening_a_store_making_and_retiring_a_key_and_measuring_write_and_each_of_them_once() {
+fn only_opening_a_store_changing_its_keys_measuring_and_stating_write_and_each_object_once() {
     let worlds = [World::development(), World::production()];
     for (world, start) in worlds.iter().flat_map(|world| STARTS.map(|start| (world, start))) {
         for command in world.commands() {
@@ -296,13 +323,19 @@ fn only_opening_a_store_making_and_retiring_a_key_and_measuring_write_and_each_o
                 Start::New | Start::Older if !untouched => 2,
                 _ => 0,
             };
-            let changes = usize::from(undisturbed.before != undisturbed.after);
-            assert_eq!(undisturbed.writes, opening + changes, "{command:?} {start:?}");
-            if changes == 1 {
-                let writes =
-                    matches!(command, Command::Generate { .. } | Command::Retire { .. } | Command::Measure { .. });
-                assert!(writes, "{command:?}");
-            }
+            let (before, after) = (&undisturbed.kept[0], &undisturbed.kept[undisturbed.writes()]);
+            let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+            let changed: Vec<_> = names.into_iter().filter(|name| before.get(*name) != after.get(*name)).collect();
+            // The cell goes with a watermark.
+            let cell = changed.iter().filter(|name| name[0] == b'w').count();
+            assert_eq!(undisturbed.writes(), opening + changed.len() + cell, "{command:?} {start:?}");
+            let most = match command {
+                Command::Generate { .. } | Command::Measure { .. } => 1,
+                Command::Sign { .. } | Command::RaiseWatermark { .. } => 1,
+                Command::Retire { .. } => 2,
+                _ => 0,
+            };
+            assert!(changed.len() <= most, "{command:?}");
         }
     }
 }

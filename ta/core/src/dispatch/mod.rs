@@ -6,6 +6,8 @@ mod cuts;
 mod hostile;
 mod measure;
 #[cfg(test)]
+mod never_two;
+#[cfg(test)]
 mod tests;
 
 use alloc::{vec, vec::Vec};
@@ -15,7 +17,7 @@ use codec::{DecodeLimit, Encode, MemTrackingInput};
 use crate::{
     keys::{self, Key},
     memory::{self, Attributes},
-    policy::{self, Act, Subject},
+    policy::{self, Act, Statement, Subject},
     store::StoredKey,
     Answer, BadRequest, Command, Error, Fault, Info, KeyId, KeyInfo, KeyType, Memory, Origin, Reply, Request, Scheme,
     Seed, Tee, Usage, MAX_PAGE, MAX_REQUEST, STORE_SCHEMA, TA_VERSION,
@@ -33,9 +35,10 @@ const DRAWS: usize = 4;
 
 /// Answers a request: one [`Answer`] of at most [`crate::MAX_ANSWER`] bytes, whatever the bytes of the request.
 ///
-/// A key is stored before it is answered. When the answer is an error nothing has changed, but for a fault of the
-/// platform: while it writes, then the key is there or not, wholly, and [`Command::List`] tells which; while it measures,
-/// then the counter of measurements has gone on.
+/// A key is stored before it is answered, and so is what was signed that may be signed once only. When the answer is an
+/// error nothing has changed, but for a fault of the platform: while it writes, then the key is there or not, wholly, and
+/// [`Command::List`] tells which, and a statement counts as made; while it measures, then the counter of measurements has
+/// gone on.
 ///
 /// A request may carry a seed: its buffer is the platform's, which wipes it afterwards. Every copy made here is wiped.
 pub fn dispatch(tee: &mut impl Tee, request: &[u8]) -> Vec<u8> {
@@ -74,22 +77,25 @@ fn execute(tee: &mut impl Tee, memory: &mut Memory, command: Command) -> Result<
             }
         }
         Command::Sign { id, message, context } => {
-            let key = permitted(tee, memory, &id, Act::Sign { message: &message, context: &context })?;
-            Ok(Reply::Signature(key.sign(tee, &message)?))
+            let act = Act::Sign { message: &message, context: &context };
+            Ok(Reply::Signature(match permitted(tee, memory, &id, act)? {
+                (key, None) => key.sign(tee, &message)?,
+                (_, Some(statement)) => memory.sign_once(tee, &id, &statement, &message)?,
+            }))
         }
         Command::SignPrehashed { id, hash } => {
             of_scheme(&id, Scheme::Ecdsa)?;
-            let key = permitted(tee, memory, &id, Act::SignPrehashed)?;
+            let (key, _) = permitted(tee, memory, &id, Act::SignPrehashed)?;
             Ok(Reply::Signature(key.sign_prehashed(&hash)?))
         }
         Command::VrfSign { id, input } => {
             of_scheme(&id, Scheme::Sr25519)?;
-            let (pre_output, proof) = permitted(tee, memory, &id, Act::Vrf)?.vrf_sign(tee, &input)?;
+            let (pre_output, proof) = permitted(tee, memory, &id, Act::Vrf)?.0.vrf_sign(tee, &input)?;
             Ok(Reply::VrfSignature { pre_output, proof })
         }
         Command::VrfPreOutput { id, input } => {
             of_scheme(&id, Scheme::Sr25519)?;
-            Ok(Reply::VrfPreOutput(permitted(tee, memory, &id, Act::Vrf)?.vrf_pre_output(&input)?))
+            Ok(Reply::VrfPreOutput(permitted(tee, memory, &id, Act::Vrf)?.0.vrf_pre_output(&input)?))
         }
         Command::Retire { id } => {
             well_formed(&id)?;
@@ -100,6 +106,27 @@ fn execute(tee: &mut impl Tee, memory: &mut Memory, command: Command) -> Result<
             Ok(Reply::Retired)
         }
         Command::Measure { challenge, keys } => Ok(Reply::Measured(measure::measure(tee, memory, &challenge, &keys)?)),
+        Command::Watermarks { after, limit } => {
+            after.as_ref().map(well_formed).transpose()?;
+            let ledger = memory.ledger(tee)?;
+            let (watermarks, more) = ledger.page(after.as_ref(), limit.min(MAX_PAGE).into());
+            Ok(Reply::Watermarks { floor: ledger.floor(), watermarks, more })
+        }
+        Command::RaiseWatermark { id, to } => {
+            well_formed(&id)?;
+            if !memory.opened(tee)?.contains(&id) {
+                return Err(Error::NoSuchKey);
+            }
+            if !policy::has_position(&id, to) {
+                return Err(Error::BadRequest(BadRequest::WrongPosition));
+            }
+            memory.ledger(tee)?.raise(tee, &id, to)?;
+            Ok(Reply::WatermarkRaised)
+        }
+        Command::Close => {
+            memory.ledger(tee)?.close(tee)?;
+            Ok(Reply::Closed)
+        }
     }
 }
 
@@ -191,14 +218,20 @@ fn insert(
     Ok(KeyInfo { id, usage, origin })
 }
 
-/// The key, if it is here and the policy allows it the act.
-fn permitted<'m>(tee: &mut impl Tee, memory: &'m mut Memory, id: &KeyId, act: Act<'_>) -> Result<&'m Key, Error> {
+/// The key, if it is here and the policy allows it the act; with the statement, if it is one that the key can make once
+/// only.
+fn permitted<'m>(
+    tee: &mut impl Tee,
+    memory: &'m mut Memory,
+    id: &KeyId,
+    act: Act<'_>,
+) -> Result<(&'m Key, Option<Statement>), Error> {
     well_formed(id)?;
     let development = tee.development();
     let (Attributes { usage, .. }, key) = memory.opened(tee)?.key(tee, id)?;
     let subject = Subject { development, scheme: id.scheme, key_type: id.key_type, usage };
-    policy::judge(&subject, act).map_err(Error::Refused)?;
-    Ok(key)
+    let statement = policy::judge(&subject, act).map_err(Error::Refused)?;
+    Ok((key, statement))
 }
 
 fn well_formed(id: &KeyId) -> Result<(), Error> {

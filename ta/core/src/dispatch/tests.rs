@@ -30,8 +30,8 @@ fn sign(tee: &mut TestTee, key: &KeyInfo) -> Result<Vec<u8>, Error> {
 fn info_says_what_this_is() {
     let mut tee = TestTee::production();
     let empty = Info {
-        ta_version: 1,
-        schema: 1,
+        ta_version: 2,
+        schema: 2,
         kind: Kind::Software,
         development: false,
         keys: Some(0),

@@ -5,7 +5,8 @@
 
 use codec::{Compact, Decode};
 
-use crate::{hash::blake2_256, policy::Verdict, Context, Rule};
+use super::watermark::Statement;
+use crate::{hash::blake2_256, Context, Rule};
 
 /// The length in bytes of a header's hash.
 pub(super) const HASH: usize = 32;
@@ -21,15 +22,14 @@ mod item {
 }
 
 /// Judges a hash with its header.
-pub(super) fn judge(message: &[u8], context: &Context) -> Verdict {
+pub(super) fn judge(message: &[u8], context: &Context) -> Result<Statement, Rule> {
     let Context::Header(header) = context else { return Err(Rule::AuraNeedsHeader) };
-    if blake2_256(header) != message {
+    let hash = blake2_256(header);
+    if hash != message {
         return Err(Rule::AuraHeaderMismatch);
     }
-    match read_slot(header) {
-        Some(_) => Ok(()),
-        None => Err(Rule::AuraMalformedHeader),
-    }
+    let slot = read_slot(header).ok_or(Rule::AuraMalformedHeader)?;
+    Ok(Statement::Seal { slot, header: hash })
 }
 
 /// The slot that an unsealed header claims; `None` if it is not one: it does not decode to its last byte, or does not

@@ -2,7 +2,8 @@
 //!
 //! Source: `sp_consensus_grandpa::localized_payload`, the SCALE encoding of `(Message, round, set_id)`.
 
-use crate::{policy::Verdict, Rule};
+use super::watermark::Statement;
+use crate::{GrandpaRound, Rule};
 
 /// Stage, target hash and number, round, set id.
 const VOTE: usize = 1 + 32 + 4 + 8 + 8;
@@ -24,9 +25,16 @@ pub struct Vote {
     pub set_id: u64,
 }
 
+impl Vote {
+    /// When it was cast.
+    pub fn at(&self) -> GrandpaRound {
+        GrandpaRound { set_id: self.set_id, round: self.round }
+    }
+}
+
 /// Judges a message as a vote.
-pub(super) fn judge(message: &[u8]) -> Verdict {
-    read_vote(message).map(|_| ()).ok_or(Rule::GrandpaMalformedVote)
+pub(super) fn judge(message: &[u8]) -> Result<Statement, Rule> {
+    read_vote(message).map(Statement::Vote).ok_or(Rule::GrandpaMalformedVote)
 }
 
 /// Reads a message as a vote. Each field has a fixed width, and only the stage has values that mean nothing.

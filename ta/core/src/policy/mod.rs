@@ -1,4 +1,4 @@
-//! What a key may be made for, and what it may sign: a pure function from a key and an act to a [`Verdict`].
+//! What a key may be made for, and what it may sign: pure functions of a key, an act and what the key has signed before.
 //!
 //! | key type | scheme | signs |
 //! |---|---|---|
@@ -7,6 +7,7 @@
 //! | `test` | any | anything, also prehashed and as a VRF; on a development TEE only |
 //!
 //! Any other pair of type and scheme is neither made nor used. What a measurement may say of them is in `measurement`.
+//! Votes and seals are [`Statement`]s, of which [`Watermark`] allows one for each place.
 //!
 //! The statements of a key cannot be taken for one another, since each has a length of its own, and both schemes sign
 //! the exact bytes: a header's hash has 32 bytes, a vote 53, a proof of possession 36 (or 4). A hash that happens to
@@ -23,15 +24,19 @@ mod measurement;
 mod possession;
 #[cfg(test)]
 mod tests;
+mod watermark;
 
-pub(crate) use self::measurement::{judge_application, judge_key};
+pub(crate) use self::{
+    measurement::{judge_application, judge_key},
+    watermark::{lift, Judgement, Statement, Watermark},
+};
 pub use self::{
     aura::read_slot,
     grandpa::{read_vote, Vote},
     possession::proves_possession,
 };
 
-use crate::{Context, KeyType, Rule, Scheme, Usage};
+use crate::{Context, KeyId, KeyType, Position, Rule, Scheme, Usage};
 
 /// Allowed, or the rule that forbids it.
 pub(crate) type Verdict = Result<(), Rule>;
@@ -59,8 +64,9 @@ pub(crate) enum Act<'a> {
     Vrf,
 }
 
-/// Judges an act. Nothing but its arguments counts, so the same act is judged the same always.
-pub(crate) fn judge(subject: &Subject, act: Act<'_>) -> Verdict {
+/// Judges an act. Nothing but its arguments counts, so the same act is judged the same always. What is allowed may be a
+/// statement that the key can make once only: then its watermark has the last word.
+pub(crate) fn judge(subject: &Subject, act: Act<'_>) -> Result<Option<Statement>, Rule> {
     let purpose = Purpose::of(subject.scheme, subject.key_type).ok_or(Rule::UnknownKeyType)?;
     if purpose == Purpose::Test && !subject.development {
         return Err(Rule::DevelopmentOnly);
@@ -68,12 +74,20 @@ pub(crate) fn judge(subject: &Subject, act: Act<'_>) -> Verdict {
     match act {
         Act::Make { seeded: true } if !subject.development => Err(Rule::DevelopmentOnly),
         Act::Make { .. } if subject.usage == Usage::SignAndVrf => purpose.unrestricted(Rule::VrfNotAllowed),
-        Act::Make { .. } => Ok(()),
+        Act::Make { .. } => Ok(None),
         Act::Sign { message, context } => purpose.sign(subject.development, message, context),
         Act::SignPrehashed => purpose.unrestricted(Rule::PrehashedNotAllowed),
         Act::Vrf if subject.usage != Usage::SignAndVrf => Err(Rule::VrfNotAllowed),
         Act::Vrf => purpose.unrestricted(Rule::VrfNotAllowed),
     }
+}
+
+/// Whether a key can have a position.
+pub(crate) fn has_position(id: &KeyId, position: Position) -> bool {
+    matches!(
+        (Purpose::of(id.scheme, id.key_type), position),
+        (Some(Purpose::Aura), Position::Aura(_)) | (Some(Purpose::Grandpa), Position::Grandpa(_))
+    )
 }
 
 /// What a key is for.
@@ -95,23 +109,23 @@ impl Purpose {
     }
 
     /// Allows what only keys may do that sign anything.
-    fn unrestricted(self, otherwise: Rule) -> Verdict {
+    fn unrestricted(self, otherwise: Rule) -> Result<Option<Statement>, Rule> {
         match self {
-            Purpose::Test => Ok(()),
+            Purpose::Test => Ok(None),
             Purpose::Aura | Purpose::Grandpa => Err(otherwise),
         }
     }
 
-    fn sign(self, development: bool, message: &[u8], context: &Context) -> Verdict {
+    fn sign(self, development: bool, message: &[u8], context: &Context) -> Result<Option<Statement>, Rule> {
         match self {
-            Purpose::Test => Ok(()),
+            Purpose::Test => Ok(None),
             // By its length a hash comes first: one in 2^32 begins with the prefix of a proof of possession.
-            Purpose::Aura if message.len() == aura::HASH => aura::judge(message, context),
+            Purpose::Aura if message.len() == aura::HASH => aura::judge(message, context).map(Some),
             Purpose::Aura | Purpose::Grandpa if possession::claims_to_be(message) => {
-                possession::judge(development, message)
+                possession::judge(development, message).map(|()| None)
             }
             Purpose::Aura => Err(Rule::AuraNeedsHeader),
-            Purpose::Grandpa => grandpa::judge(message),
+            Purpose::Grandpa => grandpa::judge(message).map(Some),
         }
     }
 }

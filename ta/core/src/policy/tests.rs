@@ -22,6 +22,11 @@ fn gran(development: bool) -> Subject {
     subject(development, Scheme::Ed25519, b"gran")
 }
 
+/// The verdict alone.
+fn judge(subject: &Subject, act: Act<'_>) -> Verdict {
+    super::judge(subject, act).map(drop)
+}
+
 fn sign(subject: Subject, message: &[u8]) -> Verdict {
     judge(&subject, Act::Sign { message, context: &Context::None })
 }
@@ -231,6 +236,45 @@ fn a_measurement_names_session_keys_that_were_born_here_and_make_no_vrfs() {
                     assert_eq!(judge_key(scheme, key_type, usage, origin), expected, "{key_type:?} {scheme:?}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn a_vote_and_a_seal_are_statements_and_nothing_else_is() {
+    let statement = |subject: Subject, message: &[u8], context: &Context| {
+        super::judge(&subject, Act::Sign { message, context }).expect("allowed")
+    };
+    let header = header(1, 2, &[]);
+    let hash = blake2_256(&header);
+    let context = Context::Header(header);
+    for development in [false, true] {
+        let vote = vote(1, 3, 4);
+        let expected = read_vote(&vote).map(Statement::Vote);
+        assert!(expected.is_some());
+        assert_eq!(statement(gran(development), &vote, &Context::None), expected);
+        let expected = Some(Statement::Seal { slot: 2, header: hash });
+        assert_eq!(statement(aura(development), &hash, &context), expected);
+        for subject in [gran(development), aura(development)] {
+            assert_eq!(statement(subject, &possession(&[7; 32]), &Context::None), None);
+        }
+    }
+    for scheme in SCHEMES {
+        for (message, context) in [(&vote(1, 3, 4)[..], &Context::None), (&hash, &context)] {
+            assert_eq!(statement(subject(true, scheme, b"test"), message, context), None);
+        }
+    }
+}
+
+#[test]
+fn only_session_keys_have_positions_each_of_its_kind() {
+    let positions = [Position::Aura(1), Position::Grandpa(crate::GrandpaRound::default())];
+    for key_type in TYPES {
+        for scheme in SCHEMES {
+            let has = positions.map(|position| has_position(&crate::testing::unknown_key(scheme, key_type), position));
+            let aura = matches!((&key_type, scheme), (b"aura", Scheme::Sr25519));
+            let gran = matches!((&key_type, scheme), (b"gran", Scheme::Ed25519));
+            assert_eq!(has, [aura, gran], "{key_type:?} {scheme:?}");
         }
     }
 }

@@ -2,7 +2,7 @@ use alloc::vec;
 
 use super::*;
 use crate::{
-    testing::{Accident, TestTee, ACCIDENTS, FAULT},
+    testing::{unknown_key, Accident, TestTee, ACCIDENTS, FAULT},
     Command, Scheme,
 };
 
@@ -10,15 +10,20 @@ fn meta(schema: u16, ta_version: u32, development: bool) -> Vec<u8> {
     Meta::V1 { schema, ta_version, development }.encode()
 }
 
+/// What the first version wrote.
+fn first_cell() -> Vec<u8> {
+    CellObject::V1 { ta_version: 1 }.encode()
+}
+
 fn cell(ta_version: u32) -> Vec<u8> {
-    Cell::V1 { ta_version }.encode()
+    CellObject::V2 { ta_version, cell: Cell::new() }.encode()
 }
 
 /// A store with one key, and the error that every use of it gives after `change`.
 fn refusal(change: impl FnOnce(&mut TestTee)) -> Error {
     let mut tee = TestTee::development();
     let key = tee.make(Scheme::Ed25519, *b"test");
-    let objects = tee.objects.clone();
+    let (objects, cell) = (tee.objects.clone(), tee.cell.clone());
     tee.restart();
     change(&mut tee);
     let changed = (tee.objects.clone(), tee.cell.clone());
@@ -39,7 +44,7 @@ fn refusal(change: impl FnOnce(&mut TestTee)) -> Error {
     assert_eq!((&tee.objects, &tee.cell), (&changed.0, &changed.1), "a refused store is left as it is");
 
     // Put right, it serves again without a restart.
-    (tee.objects, tee.cell, tee.development) = (objects, Some(cell(TA_VERSION)), true);
+    (tee.objects, tee.cell, tee.development) = (objects, cell, true);
     assert_eq!(tee.info().keys, Some(1));
     error
 }
@@ -48,7 +53,7 @@ fn refusal(change: impl FnOnce(&mut TestTee)) -> Error {
 fn the_store_of_a_newer_trusted_application_is_refused_and_left_alone() {
     let newer: [&dyn Fn(&mut TestTee); 6] = [
         &|tee| tee.cell = Some(cell(TA_VERSION + 1)),
-        &|tee| tee.cell = Some(vec![2, 9, 9]),
+        &|tee| tee.cell = Some(vec![3, 9, 9]),
         &|tee| drop(tee.objects.insert(META.to_vec(), meta(STORE_SCHEMA, TA_VERSION + 1, true))),
         &|tee| drop(tee.objects.insert(META.to_vec(), meta(STORE_SCHEMA + 1, TA_VERSION, true))),
         &|tee| drop(tee.objects.insert(META.to_vec(), vec![2])),
@@ -75,11 +80,16 @@ fn the_store_of_the_other_kind_is_refused() {
 
 #[test]
 fn a_store_without_its_cell_or_its_meta_or_with_damaged_ones_is_refused() {
-    let damaged: [&dyn Fn(&mut TestTee); 7] = [
+    let damaged: [&dyn Fn(&mut TestTee); 10] = [
         &|tee| tee.cell = None,
         &|tee| drop(tee.objects.remove(META)),
         &|tee| tee.cell = Some(vec![]),
         &|tee| tee.cell = Some(vec![1, 0]),
+        &|tee| tee.cell = Some(vec![2, 0]),
+        // One that went back to what an older trusted application wrote, beside a store that a newer one opened.
+        &|tee| tee.cell = Some(first_cell()),
+        // A watermark that says nothing.
+        &|tee| drop(tee.objects.insert(watermark_name(&unknown_key(Scheme::Ed25519, *b"gran")), vec![1])),
         &|tee| drop(tee.objects.insert(META.to_vec(), vec![])),
         &|tee| drop(tee.objects.insert(META.to_vec(), [meta(STORE_SCHEMA, TA_VERSION, true), vec![0]].concat())),
         &|tee| drop(tee.objects.insert(META.to_vec(), meta(0, TA_VERSION, true))),
@@ -137,8 +147,8 @@ fn the_store_of_an_older_trusted_application_is_taken_over_across_a_cut_and_the_
         let mut tee = TestTee::development();
         tee.make(Scheme::Sr25519, *b"aura");
         tee.restart();
-        tee.objects.insert(META.to_vec(), meta(STORE_SCHEMA, TA_VERSION - 1, true));
-        tee.cell = Some(cell(TA_VERSION - 1));
+        tee.objects.insert(META.to_vec(), meta(FIRST_SCHEMA, TA_VERSION - 1, true));
+        tee.cell = Some(first_cell());
         tee.plan(write, Accident::CutAfter);
         tee.info();
         // The cell is raised first, so that the older one is refused from the first write on.
@@ -149,6 +159,10 @@ fn the_store_of_an_older_trusted_application_is_taken_over_across_a_cut_and_the_
     }
 }
 
+fn key_id(name: &[u8]) -> Option<KeyId> {
+    key_of(KEY, name)
+}
+
 #[test]
 fn names_of_keys_fit_and_come_back_and_other_objects_are_no_keys() {
     for (scheme, length) in [(Scheme::Sr25519, 32), (Scheme::Ed25519, 32), (Scheme::Ecdsa, 33)] {
@@ -156,6 +170,8 @@ fn names_of_keys_fit_and_come_back_and_other_objects_are_no_keys() {
         let name = key_name(&id);
         assert!(name.len() <= 64);
         assert_eq!(key_id(&name), Some(id.clone()));
+        let marked = watermark_name(&id);
+        assert_eq!((key_of(WATERMARK, &marked), key_id(&marked), key_of(WATERMARK, &name)), (Some(id.clone()), None, None));
         assert_eq!(key_id(&name[..name.len() - 1]), None);
         assert_eq!(key_id(&[&name[..], &[0]].concat()), None);
         assert_eq!(key_id(&key_name(&KeyId { public: vec![0xab; length + 1], ..id.clone() })), None);
@@ -187,4 +203,15 @@ fn the_order_of_keys_is_that_of_their_encoded_names() {
 fn the_largest_key_object_fits_its_buffer() {
     let object = KeyObject::V1 { usage: Usage::SignAndVrf, origin: Origin::Seeded, secret: Seed(vec![1; 64]) };
     assert!(object.encode().len() <= KEY_OBJECT_CAPACITY);
+}
+
+#[test]
+fn a_store_that_lost_its_meta_and_its_keys_beside_a_watermark_is_no_new_one() {
+    let mut tee = TestTee::production();
+    let id = tee.make(Scheme::Ed25519, *b"gran").id;
+    tee.sign(&id, &crate::testing::vote(0, 1, 1), crate::Context::None).expect("signed");
+    tee.restart();
+    tee.objects.remove(META);
+    tee.objects.remove(&key_name(&id));
+    assert_eq!(tee.list(1), Err(Error::Corrupt));
 }
