@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 use codec::DecodeAll;
 use holdfast_ta::{
-    measurement_nonce, proves_possession, read_slot, read_vote, Command, Context, Error, KeyId, KeyInfo, KeyType,
-    Measured, Origin, Reply, Request, Scheme, Seed, Usage, MAX_MEASURED_KEYS, MAX_PAGE,
+    measurement_nonce, proves_possession, read_slot, read_vote, Command, Context, Error, GrandpaRound, KeyId, KeyInfo,
+    KeyType, Measured, Origin, Position, Reply, Request, Scheme, Seed, Usage, MAX_MEASURED_KEYS, MAX_PAGE,
 };
 
 use crate::{
@@ -45,6 +45,8 @@ struct Session {
     names: Vec<KeyId>,
     /// The number of the last measurement.
     measured: u64,
+    /// By key and place, what was signed there that may be signed once only.
+    stated: BTreeMap<(KeyId, [u64; 3]), Vec<u8>>,
     /// Something was done.
     served: bool,
 }
@@ -58,11 +60,19 @@ impl Session {
         names.push(KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public: vec![5; 32] });
         names.push(KeyId { scheme: Scheme::Sr25519, key_type: *b"aura", public: vec![5; 31] });
         let keys = keys.iter().map(|info| (info.id.clone(), info.clone())).collect();
-        Session { platform: platform.copy(), development, keys, names, measured: 0, served: false }
+        Session {
+            platform: platform.copy(),
+            development,
+            keys,
+            names,
+            measured: 0,
+            stated: BTreeMap::new(),
+            served: false,
+        }
     }
 
     fn step(&mut self, data: &mut Bytes<'_>) {
-        let command = match data.byte() % 13 {
+        let command = match data.byte() % 16 {
             0 => {
                 let request = data.long();
                 let result = self.platform.ask(request);
@@ -99,6 +109,19 @@ impl Session {
             9 => Command::VrfSign { id: data.choose(&self.names), input: self.point(data) },
             10 => Command::VrfPreOutput { id: data.choose(&self.names), input: self.point(data) },
             11 => Command::Retire { id: data.choose(&self.names) },
+            12 => {
+                let after = (data.byte() & 1 != 0).then(|| data.choose(&self.names));
+                Command::Watermarks { after, limit: data.byte().into() }
+            }
+            13 => {
+                let (id, low) = (data.choose(&self.names), u64::from(data.byte()));
+                let to = match data.byte() & 1 {
+                    0 => Position::Aura(low),
+                    _ => Position::Grandpa(GrandpaRound { set_id: low / 64, round: low % 64 }),
+                };
+                Command::RaiseWatermark { id, to }
+            }
+            14 => Command::Close,
             _ => {
                 let mut challenge = [0; 64];
                 challenge[..32].copy_from_slice(&data.array::<32>());
@@ -145,6 +168,11 @@ impl Session {
                 assert_eq!(signature.len(), if id.scheme == Scheme::Ecdsa { 65 } else { 64 });
                 assert!(self.keys.contains_key(id));
                 assert!(self.may_sign(id.key_type, message, context), "a {:?} key signed {message:?}", id.key_type);
+                if let Some(place) = place(id.key_type, message, context) {
+                    let said = [&message[..], &signature].concat();
+                    let before = self.stated.insert((id.clone(), place), said.clone());
+                    assert!(before.is_none_or(|before| before == said), "two statements for one place");
+                }
             }
             (Command::SignPrehashed { id, .. }, Ok(Reply::Signature(signature))) => {
                 assert_eq!((id.scheme, signature.len()), (Scheme::Ecdsa, 65));
@@ -155,6 +183,12 @@ impl Session {
                 assert!(self.keys.get(id).is_some_and(|info| info.usage == Usage::SignAndVrf));
                 assert_eq!(id.scheme, Scheme::Sr25519);
             }
+            (Command::Watermarks { limit, .. }, Ok(Reply::Watermarks { watermarks, .. })) => {
+                assert!(watermarks.len() <= usize::from((*limit).min(MAX_PAGE)));
+                assert!(watermarks.iter().all(|watermark| self.keys.contains_key(&watermark.id)));
+            }
+            (Command::RaiseWatermark { id, .. }, Ok(Reply::WatermarkRaised)) => assert!(self.keys.contains_key(id)),
+            (Command::Close, Ok(Reply::Closed)) => {}
             (Command::Retire { id }, Ok(Reply::Retired)) => assert!(self.keys.remove(id).is_some()),
             (Command::Measure { challenge, keys }, Ok(Reply::Measured(measured))) => {
                 self.check_measurement(challenge, keys, &measured);
@@ -208,6 +242,15 @@ impl Session {
             }
         }
         assert!(listed.iter().eq(self.keys.values()));
+    }
+}
+
+/// Of what a key may sign one thing only: the set, round and stage of a vote, or a slot.
+fn place(key_type: KeyType, message: &[u8], context: &Context) -> Option<[u64; 3]> {
+    match (&key_type, context) {
+        (b"gran", _) => read_vote(message).map(|vote| [vote.set_id, vote.round, vote.stage.into()]),
+        (b"aura", Context::Header(header)) if message.len() == 32 => read_slot(header).map(|slot| [slot, 0, 0]),
+        _ => None,
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use blake2::{digest::consts::U32, Blake2b, Digest};
 use codec::{DecodeAll, Encode};
 use holdfast_ta::{
-    dispatch, Answer, Command, Error, Fault, Kind, Measurement, Memory, Reply, Request, RsaPublicKey, Tee, MAX_ANSWER,
+    dispatch, Answer, CellWrites, Command, Error, Fault, Kind, Measurement, Memory, Reply, Request, RsaPublicKey, Tee,
+    MAX_ANSWER,
 };
 
 /// The bytes of a secret in which it is recognised.
@@ -114,6 +115,10 @@ impl Tee for Platform {
 
     fn development(&self) -> bool {
         self.development
+    }
+
+    fn cell_writes(&self) -> CellWrites {
+        CellWrites::EachStatement
     }
 
     fn rollback_protected(&self) -> bool {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use codec::{DecodeAll, Encode};
 use holdfast_host::Link;
 use holdfast_ta::{
-    Answer, Command, Context, Error, Info, KeyId, KeyInfo, KeyType, Reply, Request, Rule, Scheme, Seed, Usage,
-    MAX_ANSWER, MAX_PAGE,
+    Answer, Command, Context, Error, Info, KeyId, KeyInfo, KeyType, Position, Positions, Reply, Request, Rule, Scheme,
+    Seed, Usage, WatermarkInfo, MAX_ANSWER, MAX_PAGE,
 };
 
 use crate::finding::{differs, equal, shown, Finding, Outcome};
@@ -28,7 +28,18 @@ impl<'a> Bench<'a> {
         let (found, made) = (BTreeSet::new(), BTreeSet::new());
         let mut bench = Self { link, found, made, expect, random: Random::new(SEED) };
         bench.found = bench.list(MAX_PAGE)?.into_iter().map(|key| key.id).collect();
+        bench.start_above_all()?;
         Ok(bench)
+    }
+
+    /// What is signed from now on is above what any key has signed.
+    fn start_above_all(&mut self) -> Outcome {
+        let (Positions { grandpa, slot }, watermarks) = self.watermarks()?;
+        let floor = [grandpa.map(Position::Grandpa), slot.map(Position::Aura)];
+        for position in floor.into_iter().flatten().chain(watermarks.into_iter().map(|watermark| watermark.highest)) {
+            self.random.start_above(position);
+        }
+        Ok(())
     }
 
     pub(crate) fn link_name(&self) -> String {
@@ -124,6 +135,33 @@ impl<'a> Bench<'a> {
         match self.reply(Command::List { after, limit })? {
             Reply::Keys { keys, more } => Ok((keys, more)),
             other => Err(differs("List", &"Reply::Keys", &other)),
+        }
+    }
+
+    /// The floor of all keys, and every watermark.
+    pub(crate) fn watermarks(&mut self) -> Result<(Positions, Vec<WatermarkInfo>), Finding> {
+        let mut all: Vec<WatermarkInfo> = Vec::new();
+        loop {
+            let after = all.last().map(|watermark| watermark.id.clone());
+            match self.reply(Command::Watermarks { after, limit: MAX_PAGE })? {
+                Reply::Watermarks { floor, watermarks, more } => {
+                    if watermarks.len() > usize::from(MAX_PAGE) || (more && watermarks.is_empty()) {
+                        return Err(differs("a page of watermarks", &MAX_PAGE, &watermarks.len()));
+                    }
+                    all.extend(watermarks);
+                    if !more {
+                        return Ok((floor, all));
+                    }
+                }
+                other => return Err(differs("Watermarks", &"Reply::Watermarks", &other)),
+            }
+        }
+    }
+
+    pub(crate) fn raise(&mut self, id: &KeyId, to: Position) -> Outcome {
+        match self.reply(Command::RaiseWatermark { id: id.clone(), to })? {
+            Reply::WatermarkRaised => Ok(()),
+            other => Err(differs("RaiseWatermark", &"Reply::WatermarkRaised", &other)),
         }
     }
 

@@ -5,6 +5,7 @@ mod identity;
 mod keys;
 mod malformed;
 mod measurement;
+mod never_two;
 mod policy;
 mod seeds;
 mod vrf;
@@ -61,6 +62,12 @@ pub(crate) const ALL: &[Check] = &[
     all("policy: MalformedProofOfPossession", policy::malformed_possession),
     all("policy: VrfNotAllowed", policy::vrf_not_allowed),
     all("policy: PrehashedNotAllowed", policy::prehashed_not_allowed),
+    all("policy: GrandpaDoubleVote", never_two::double_vote),
+    all("policy: GrandpaOldRound", never_two::old_round),
+    all("policy: AuraDoubleSeal", never_two::double_seal),
+    all("policy: AuraOldSlot", never_two::old_slot),
+    all("policy: BelowCeiling", never_two::below_ceiling),
+    all("a watermark is told, only rises, and takes positions of its key's kind", never_two::raised),
     all("policy: DevelopmentNotMeasured", measurement::development_not_measured),
     all("policy: NotMeasurable", measurement::not_measurable),
     all("a measurement names keys that are there, each once, and sixteen at most", measurement::names),

@@ -1,7 +1,7 @@
 //! What keys are made of and what they sign.
 
 use codec::{Compact, Encode};
-use holdfast_ta::{Context, KeyId, KeyType, Scheme, Usage};
+use holdfast_ta::{Context, GrandpaRound, KeyId, KeyType, Scheme, Usage};
 use sp_core::{ecdsa, ed25519, sr25519, Pair};
 use sp_crypto_hashing::blake2_256;
 
@@ -31,7 +31,7 @@ pub(crate) fn kinds(expect: Expect) -> Vec<KeyKind> {
 pub(crate) fn statement(id: &KeyId, random: &mut Random) -> (Vec<u8>, Context) {
     match id.key_type {
         AURA => {
-            let header = Header::with_slot(random, 7).encode();
+            let header = Header::next(random).encode();
             (blake2_256(&header).to_vec(), Context::Header(header))
         }
         GRAN => (vote(random, 0), Context::None),
@@ -39,10 +39,21 @@ pub(crate) fn statement(id: &KeyId, random: &mut Random) -> (Vec<u8>, Context) {
     }
 }
 
-/// A GRANDPA vote: stage, target's hash and number, round, set.
+/// A GRANDPA vote in a round above all before.
 pub(crate) fn vote(random: &mut Random, stage: u8) -> Vec<u8> {
-    let [number, round, set, ..] = random.block();
-    (stage, random.block(), u32::from(number), u64::from(round), u64::from(set)).encode()
+    let (target, at) = (target(random), random.round());
+    vote_for(at, stage, target)
+}
+
+/// A GRANDPA vote: stage, target's hash and number, round, set.
+pub(crate) fn vote_for(GrandpaRound { set_id, round }: GrandpaRound, stage: u8, target: ([u8; 32], u32)) -> Vec<u8> {
+    (stage, target, round, set_id).encode()
+}
+
+/// Hash and number of some block.
+pub(crate) fn target(random: &mut Random) -> ([u8; 32], u32) {
+    let [number, ..] = random.block();
+    (random.block(), u32::from(number))
 }
 
 /// A proof of possession of this owner.
@@ -71,6 +82,12 @@ pub(crate) enum Item {
 }
 
 impl Header {
+    /// In a slot above all before.
+    pub(crate) fn next(random: &mut Random) -> Self {
+        let slot = random.slot();
+        Self::with_slot(random, slot)
+    }
+
     /// As it is before Aura seals it.
     pub(crate) fn with_slot(random: &mut Random, slot: u64) -> Self {
         Self {
@@ -226,17 +243,18 @@ mod tests {
 
     #[test]
     fn a_vote_is_encoded_as_the_sdk_does() {
+        let (round, set_id) = (0x0102_0304_0506_0708, 0x1112_1314_1516_1718);
         let mut random = Random::new(1);
-        let [number, round, set, ..] = random.block();
-        let (target_hash, target_number) = (random.block().into(), u32::from(number));
+        let (hash, target_number) = target(&mut random);
+        let target_hash = hash.into();
         let votes: [Message<SdkHeader>; 3] = [
             Message::<SdkHeader>::Prevote(Prevote::<SdkHeader> { target_hash, target_number }),
             Message::<SdkHeader>::Precommit(Precommit::<SdkHeader> { target_hash, target_number }),
             Message::<SdkHeader>::PrimaryPropose(PrimaryPropose::<SdkHeader> { target_hash, target_number }),
         ];
         for (stage, message) in (0..).zip(votes) {
-            let ours = vote(&mut Random::new(1), stage);
-            assert_eq!(ours, localized_payload(u64::from(round), u64::from(set), &message));
+            let ours = vote_for(GrandpaRound { set_id, round }, stage, (hash, target_number));
+            assert_eq!(ours, localized_payload(round, set_id, &message));
             assert_eq!(ours.len(), 53);
         }
     }

@@ -381,7 +381,8 @@ pub enum Rule {
     DevelopmentNotMeasured,
     /// A measurement names only keys that were born here and sign nothing but a session's statements: no seeded key,
     /// none of type `test`, none for VRFs.
-    NotMeasurable,    /// The key has signed another vote of this stage in this round.
+    NotMeasurable,
+    /// The key has signed another vote of this stage in this round.
     GrandpaDoubleVote,
     /// A round that is older than those whose votes are remembered, or that the watermark was raised past.
     GrandpaOldRound,

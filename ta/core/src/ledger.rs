@@ -175,7 +175,9 @@ impl Ledger {
         self.settle(tee)?;
         let known = Known::Digest { digest: digest(&self.kept), change: None };
         match &self.cell.known {
-            Known::Digest { digest, .. } if matches!(&known, Known::Digest { digest: now, .. } if now == digest) => Ok(()),
+            Known::Digest { digest, .. } if matches!(&known, Known::Digest { digest: now, .. } if now == digest) => {
+                Ok(())
+            }
             _ => {
                 self.cell.known = known;
                 store::write_cell(tee, &self.cell)

@@ -15,9 +15,7 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use codec::{Decode, DecodeAll, Encode};
 use zeroize::Zeroizing;
 
-use crate::{
-    keys, ledger::Cell, policy::Watermark, Error, KeyId, Origin, Seed, Tee, Usage, STORE_SCHEMA, TA_VERSION,
-};
+use crate::{keys, ledger::Cell, policy::Watermark, Error, KeyId, Origin, Seed, Tee, Usage, STORE_SCHEMA, TA_VERSION};
 
 const META: &[u8] = b"meta";
 const MEASUREMENTS: &[u8] = b"measurements";
@@ -81,11 +79,27 @@ pub(crate) struct Found {
     /// The keys that have a watermark.
     pub(crate) marked: Vec<KeyId>,
     pub(crate) cell: Cell,
+    /// The cell, and `meta`, are of an earlier version, or are not there yet.
+    outdated: (bool, bool),
 }
 
-/// Checks that the store is this trusted application's, makes it if there is none, and names what is in it.
+impl Found {
+    /// Makes it this version's, and a store if it is none yet. The cell is written before `meta`, so a cut between the two
+    /// leaves a cell alone, which is made good the next time.
+    pub(crate) fn take_over(&self, tee: &mut impl Tee) -> Result<(), Error> {
+        if self.outdated.0 {
+            write_cell(tee, &self.cell)?;
+        }
+        if self.outdated.1 {
+            let development = tee.development();
+            tee.store(META, &Meta::V1 { schema: STORE_SCHEMA, ta_version: TA_VERSION, development }.encode())?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks that the store is this trusted application's, and names what is in it. Writes nothing.
 ///
-/// The cell is written before `meta`, so a cut between the two leaves a cell alone, which is made good the next time.
 /// A store that lost its cell or its `meta` beside keys, watermarks or measurements was tampered with, and is refused; so
 /// is one whose cell is of an earlier version than its `meta`, or that lost a key that is `held`.
 pub(crate) fn open(tee: &mut impl Tee, held: &BTreeSet<KeyId>) -> Result<Found, Error> {
@@ -124,14 +138,8 @@ pub(crate) fn open(tee: &mut impl Tee, held: &BTreeSet<KeyId>) -> Result<Found, 
         Some(CellObject::V2 { cell, .. }) => cell,
         Some(CellObject::V1 { .. }) | None => Cell::new(),
     };
-    if cell_version != Some(TA_VERSION) {
-        write_cell(tee, &cell)?;
-    }
-    if meta_version != Some(TA_VERSION) {
-        let development = tee.development();
-        tee.store(META, &Meta::V1 { schema: STORE_SCHEMA, ta_version: TA_VERSION, development }.encode())?;
-    }
-    Ok(Found { keys, marked, cell })
+    let outdated = (cell_version != Some(TA_VERSION), meta_version != Some(TA_VERSION));
+    Ok(Found { keys, marked, cell, outdated })
 }
 
 /// Writes what the cell is to say.

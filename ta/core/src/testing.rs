@@ -6,8 +6,9 @@ use std::string::String;
 use codec::{Compact, DecodeAll, Encode};
 
 use crate::{
-    dispatch, hash::blake2_256, Answer, CellWrites, Command, Context, Error, Fault, KeyId, KeyInfo, KeyType, Kind, Measured,
-    Measurement, Memory, Origin, Reply, Request, RsaPublicKey, Scheme, Seed, Tee, Usage, MAX_ANSWER, STORE_SCHEMA,
+    dispatch, hash::blake2_256, Answer, CellWrites, Command, Context, Error, Fault, KeyId, KeyInfo, KeyType, Kind,
+    Measured, Measurement, Memory, Origin, Reply, Request, RsaPublicKey, Scheme, Seed, Tee, Usage, MAX_ANSWER,
+    STORE_SCHEMA,
 };
 
 /// The seeds of Alice's well-known keys.

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use holdfast_ta::{Fault, Kind, Measurement, Memory, Tee};
+use holdfast_ta::{CellWrites, Fault, Kind, Measurement, Memory, Tee};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -131,6 +131,11 @@ impl Tee for SoftTee {
 
     fn development(&self) -> bool {
         true
+    }
+
+    /// A file is written at no wear to speak of, and so a start costs nothing, however the last end was.
+    fn cell_writes(&self) -> CellWrites {
+        CellWrites::EachStatement
     }
 
     fn rollback_protected(&self) -> bool {

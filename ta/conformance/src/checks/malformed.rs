@@ -1,13 +1,15 @@
 //! Rule 7: bytes that are no request, or make no sense, are errors that change nothing.
 
 use codec::{Compact, DecodeAll, Encode};
-use holdfast_ta::{BadRequest, Command, Context, Error, KeyId, Request, Scheme, Usage, MAX_REQUEST};
+use holdfast_ta::{BadRequest, Command, Context, Error, KeyId, Position, Request, Scheme, Usage, MAX_REQUEST};
 
 use super::vrf;
 use crate::bench::{generate, sign, Bench};
 use crate::finding::{differs, equal, hex, Finding, Outcome};
 use crate::material::{kinds, statement, AURA, GRAN};
 
+/// So many commands there are.
+const COMMANDS: u8 = 13;
 const RANDOM_REQUESTS: usize = 2_000;
 const ALTERED_REQUESTS: usize = 4_000;
 /// As many altered requests to be measured are sent that differ from a valid one by their challenge alone: each is
@@ -87,11 +89,18 @@ pub(super) fn false_lengths(bench: &mut Bench<'_>) -> Outcome {
 
 pub(super) fn unknown_variants(bench: &mut Bench<'_>) -> Outcome {
     changes_nothing(bench, |bench, requests| {
+        for version in (0..=u8::MAX).filter(|version| *version != 1) {
+            malformed(bench, &[version, 0])?;
+        }
+        for command in COMMANDS..=u8::MAX {
+            malformed(bench, &[1, command])?;
+        }
+        // The bytes of a request are none of another version or command.
         for request in requests {
-            for version in (0..=u8::MAX).filter(|version| *version != 1) {
+            for version in [0, 2, 0x7f, 0x80, u8::MAX] {
                 malformed(bench, &[&[version], &request[1..]].concat())?;
             }
-            for command in 10..=u8::MAX {
+            for command in [COMMANDS, 0x7f, 0x80, u8::MAX] {
                 malformed(bench, &[&[request[0], command], &request[2..]].concat())?;
             }
         }
@@ -193,6 +202,10 @@ fn valid_requests(bench: &mut Bench<'_>) -> Result<Vec<Vec<u8>>, Finding> {
         Command::VrfPreOutput { id: aura.clone(), input },
         Command::Measure { challenge: [7; 64], keys: vec![] },
         Command::Measure { challenge: [7; 64], keys: vec![aura.clone(), gran.clone()] },
+        Command::Watermarks { after: Some(aura.clone()), limit: 64 },
+        Command::RaiseWatermark { id: aura, to: Position::Aura(bench.random.slot()) },
+        Command::RaiseWatermark { id: gran.clone(), to: Position::Grandpa(bench.random.round()) },
+        Command::Close,
         Command::Retire { id: gran },
     ];
     Ok(commands.map(|command| Request::V1(command).encode()).into())
@@ -218,10 +231,12 @@ fn named_in_measure(request: &[u8]) -> Option<Vec<KeyId>> {
     }
 }
 
-/// Malformed if it is no request, else answered in any way. What would make or retire a key is not sent.
+/// Malformed if it is no request, else answered in any way. What would make or retire a key is not sent, nor what could
+/// take one to a position far ahead.
 fn answered(bench: &mut Bench<'_>, request: &[u8]) -> Outcome {
     match Request::decode_all(&mut &*request) {
         Ok(Request::V1(Command::Generate { .. } | Command::Retire { .. })) => Ok(()),
+        Ok(Request::V1(Command::Sign { .. } | Command::RaiseWatermark { .. })) => Ok(()),
         Ok(_) => bench.send(request, &hex(request)).map(|_| ()),
         Err(_) => malformed(bench, request),
     }

@@ -6,7 +6,9 @@ use sp_crypto_hashing::blake2_256;
 use super::{seeds, vrf};
 use crate::bench::{generate, sign, Bench};
 use crate::finding::{equal, equal_bytes, holds, Finding, Outcome};
-use crate::material::{kinds, possession, statement, verify, vote, Header, Item, AURA, GRAN, SCHEMES, TEST};
+use crate::material::{
+    kinds, possession, statement, target, verify, vote, vote_for, Header, Item, AURA, GRAN, SCHEMES, TEST,
+};
 
 const NEEDS_HEADER: Error = Error::Refused(Rule::AuraNeedsHeader);
 const HEADER_MISMATCH: Error = Error::Refused(Rule::AuraHeaderMismatch);
@@ -114,16 +116,17 @@ pub(super) fn aura_malformed_header(bench: &mut Bench<'_>) -> Outcome {
 
 pub(super) fn aura_seals(bench: &mut Bench<'_>) -> Outcome {
     let id = aura(bench)?;
-    let good = Header::with_slot(&mut bench.random, u64::MAX);
-    let with = |digest: Vec<Item>| Header { digest, ..good.clone() };
+    let [first, second, third, ..] = [(); 3].map(|()| Header::next(&mut bench.random));
+    let mut next = || Item::slot(bench.random.slot());
+    let with = |digest: Vec<Item>| Header { digest, ..first.clone() };
     let large = Item::Consensus(*b"FRNK", vec![7; 24 * 1024]);
     let headers = [
-        good.clone(),
-        Header { number: 0, ..good.clone() },
-        Header { number: u32::MAX, ..good.clone() },
-        with(vec![Item::Other(vec![1; 10]), Item::slot(0), Item::RuntimeEnvironmentUpdated]),
-        with(vec![Item::PreRuntime(*b"BABE", vec![1; 40]), Item::slot(1), Item::Consensus(AURA, vec![1; 40])]),
-        with(vec![Item::slot(2), large]),
+        first.clone(),
+        Header { number: 0, ..second },
+        Header { number: u32::MAX, ..third },
+        with(vec![Item::Other(vec![1; 10]), next(), Item::RuntimeEnvironmentUpdated]),
+        with(vec![Item::PreRuntime(*b"BABE", vec![1; 40]), next(), Item::Consensus(AURA, vec![1; 40])]),
+        with(vec![next(), large]),
     ];
     for header in headers {
         let header = header.encode();
@@ -151,8 +154,8 @@ pub(super) fn grandpa_malformed_vote(bench: &mut Bench<'_>) -> Outcome {
 pub(super) fn grandpa_votes(bench: &mut Bench<'_>) -> Outcome {
     let id = gran(bench)?;
     for stage in 0..3 {
-        let random = vote(&mut bench.random, stage);
-        for vote in [random, [&[stage][..], &[0; 52]].concat(), [&[stage][..], &[0xff; 52]].concat()] {
+        for target in [target(&mut bench.random), ([0; 32], 0), ([0xff; 32], u32::MAX)] {
+            let vote = vote_for(bench.random.round(), stage, target);
             let signature = bench.sign(&id, &vote, Context::None)?;
             verify(&id, &vote, &signature)?;
             // A node that starts again sends its votes again and relies on that.
@@ -231,10 +234,10 @@ pub(super) fn prehashed_not_allowed(bench: &mut Bench<'_>) -> Outcome {
     Ok(())
 }
 
-fn aura(bench: &mut Bench<'_>) -> Result<KeyId, Finding> {
+pub(super) fn aura(bench: &mut Bench<'_>) -> Result<KeyId, Finding> {
     Ok(bench.generate(Scheme::Sr25519, AURA, Usage::Sign, None)?.id)
 }
 
-fn gran(bench: &mut Bench<'_>) -> Result<KeyId, Finding> {
+pub(super) fn gran(bench: &mut Bench<'_>) -> Result<KeyId, Finding> {
     Ok(bench.generate(Scheme::Ed25519, GRAN, Usage::Sign, None)?.id)
 }

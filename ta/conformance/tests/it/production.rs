@@ -1,4 +1,4 @@
-use holdfast_ta::{Fault, Kind, Measurement, Memory, RsaPublicKey, Tee};
+use holdfast_ta::{CellWrites, Fault, Kind, Measurement, Memory, RsaPublicKey, Tee};
 use holdfast_ta_soft::SoftTee;
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
@@ -54,6 +54,9 @@ impl Tee for Production {
     }
     fn development(&self) -> bool {
         false
+    }
+    fn cell_writes(&self) -> CellWrites {
+        self.soft.cell_writes()
     }
     fn rollback_protected(&self) -> bool {
         self.soft.rollback_protected()

@@ -165,10 +165,7 @@ impl World {
             commands.extend([
                 Command::Has { id: id.clone() },
                 Command::Sign { id: id.clone(), message, context },
-                Command::RaiseWatermark {
-                    id: id.clone(),
-                    to: Position::Grandpa(GrandpaRound { set_id: 9, round: 1 }),
-                },
+                Command::RaiseWatermark { id: id.clone(), to: Position::Grandpa(GrandpaRound { set_id: 9, round: 1 }) },
                 measure(from_ref(id)),
                 Command::Retire { id: id.clone() },
             ]);

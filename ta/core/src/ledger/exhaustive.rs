@@ -5,7 +5,7 @@
 //! state that was met before with as many steps left is not tried again.
 
 use alloc::{collections::BTreeSet, rc::Rc, vec};
-use std::{collections::HashMap, eprintln, env};
+use std::{collections::HashMap, env, eprintln};
 
 use super::*;
 use crate::{policy::Vote, testing::unknown_key, Fault, Kind, Measurement, Memory, Scheme};
@@ -354,10 +354,15 @@ fn rule_5_no_sequence_of_seals_cuts_starts_and_copies_put_back_has_two_for_one_s
 
 #[test]
 fn rule_5_no_sequence_of_votes_and_seals_together_has_two_for_one_place() {
-    assert!(try_everything(Bounds { sets: 1, rounds: 2, stages: 1, slots: 2, targets: 2, depth: 5, ..NOTHING }) > 100_000);
+    assert!(
+        try_everything(Bounds { sets: 1, rounds: 2, stages: 1, slots: 2, targets: 2, depth: 5, ..NOTHING }) > 100_000
+    );
 }
 
 #[test]
 fn rule_5_no_longer_sequence_over_fewer_places_with_raised_watermarks_and_retired_keys_has_two_for_one() {
-    assert!(try_everything(Bounds { sets: 1, rounds: 2, stages: 1, targets: 2, manage: true, depth: 6, ..NOTHING }) > 100_000);
+    assert!(
+        try_everything(Bounds { sets: 1, rounds: 2, stages: 1, targets: 2, manage: true, depth: 6, ..NOTHING })
+            > 100_000
+    );
 }

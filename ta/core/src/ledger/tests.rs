@@ -34,6 +34,7 @@ fn round(round: u64) -> GrandpaRound {
 fn start(tee: &mut TestTee) -> Ledger {
     tee.restart();
     let found = store::open(tee, &Default::default()).expect("opened");
+    found.take_over(tee).expect("taken over");
     Ledger::open(tee, found.cell, found.marked).expect("opened")
 }
 

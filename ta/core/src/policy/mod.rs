@@ -26,14 +26,14 @@ mod possession;
 mod tests;
 mod watermark;
 
-pub(crate) use self::{
-    measurement::{judge_application, judge_key},
-    watermark::{lift, Judgement, Statement, Watermark},
-};
 pub use self::{
     aura::read_slot,
     grandpa::{read_vote, Vote},
     possession::proves_possession,
+};
+pub(crate) use self::{
+    measurement::{judge_application, judge_key},
+    watermark::{lift, Judgement, Statement, Watermark},
 };
 
 use crate::{Context, KeyId, KeyType, Position, Rule, Scheme, Usage};

@@ -171,7 +171,10 @@ fn names_of_keys_fit_and_come_back_and_other_objects_are_no_keys() {
         assert!(name.len() <= 64);
         assert_eq!(key_id(&name), Some(id.clone()));
         let marked = watermark_name(&id);
-        assert_eq!((key_of(WATERMARK, &marked), key_id(&marked), key_of(WATERMARK, &name)), (Some(id.clone()), None, None));
+        assert_eq!(
+            (key_of(WATERMARK, &marked), key_id(&marked), key_of(WATERMARK, &name)),
+            (Some(id.clone()), None, None)
+        );
         assert_eq!(key_id(&name[..name.len() - 1]), None);
         assert_eq!(key_id(&[&name[..], &[0]].concat()), None);
         assert_eq!(key_id(&key_name(&KeyId { public: vec![0xab; length + 1], ..id.clone() })), None);

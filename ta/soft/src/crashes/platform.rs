@@ -1,6 +1,6 @@
 //! A software TEE as it is, or in the place of one that gives evidence.
 
-use holdfast_ta::{Fault, Kind, Measurement, Memory, RsaPublicKey, Tee};
+use holdfast_ta::{CellWrites, Fault, Kind, Measurement, Memory, RsaPublicKey, Tee};
 
 use crate::SoftTee;
 
@@ -40,6 +40,9 @@ impl Tee for Platform {
     }
     fn development(&self) -> bool {
         !self.production
+    }
+    fn cell_writes(&self) -> CellWrites {
+        self.soft.cell_writes()
     }
     fn rollback_protected(&self) -> bool {
         self.soft.rollback_protected()

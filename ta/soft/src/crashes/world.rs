@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use codec::{DecodeAll, Encode};
 use holdfast_ta::{
-    dispatch, measurement_nonce, Answer, Command, Context, Error, KeyId, KeyInfo, KeyType, Measured, Origin, Reply,
-    Request, Scheme, Seed, Tee, Usage, STORE_SCHEMA, TA_VERSION,
+    dispatch, measurement_nonce, read_vote, Answer, Command, Context, Error, KeyId, KeyInfo, KeyType, Measured, Origin,
+    Reply, Request, Scheme, Seed, Tee, Usage, Vote, STORE_SCHEMA, TA_VERSION,
 };
 
 use super::platform::Platform;
@@ -42,6 +42,8 @@ pub(super) struct Machine {
     unnamed: Vec<(Scheme, KeyType, Usage)>,
     /// The number of the last measurement that was answered.
     measured: u64,
+    /// The vote of each round, once its signature was answered.
+    voted: BTreeMap<u64, Vec<u8>>,
 }
 
 /// Every command that does something, and one of each that does not.
@@ -88,9 +90,11 @@ fn development_commands() -> Vec<Command> {
     for KeyInfo { id, .. } in filled() {
         let input = *id.public.first_chunk().expect("32 bytes at least");
         commands.push(Command::Has { id: id.clone() });
-        if id.key_type == *b"test" {
-            let (message, context) = (b"message".to_vec(), Context::None);
-            commands.push(Command::Sign { id: id.clone(), message, context });
+        match &id.key_type {
+            b"test" => commands.push(sign(&id, b"message".to_vec())),
+            // Two for one stage of a round, and one for another round.
+            b"gran" => commands.extend([(1, 7), (2, 7), (1, 8)].map(|(target, round)| sign(&id, vote(target, round)))),
+            _ => {}
         }
         match id.scheme {
             Scheme::Sr25519 if id.key_type == *b"test" => {
@@ -103,6 +107,15 @@ fn development_commands() -> Vec<Command> {
         commands.push(Command::Retire { id });
     }
     commands
+}
+
+fn sign(id: &KeyId, message: Vec<u8>) -> Command {
+    Command::Sign { id: id.clone(), message, context: Context::None }
+}
+
+/// A prevote for one of two targets in a round.
+fn vote(target: u8, round: u64) -> Vec<u8> {
+    (0u8, [target; 32], 1u32, round, 0u64).encode()
 }
 
 /// The keys of a filled store, made of seeds so that they are the same each time.
@@ -141,7 +154,8 @@ impl Machine {
         let path = home.path().join("store");
         let production = matches!(start, Start::Measured);
         let (keys, unnamed) = (BTreeMap::new(), vec![]);
-        let mut machine = Machine { tee: None, production, path, _home: home, keys, unnamed, measured: 0 };
+        let mut machine =
+            Machine { tee: None, production, path, _home: home, keys, unnamed, measured: 0, voted: BTreeMap::new() };
         machine.restart();
         if production {
             machine.ask(&measure(&[])).expect("measured");
@@ -153,7 +167,7 @@ impl Machine {
         if matches!(start, Start::Older) {
             let version = TA_VERSION - 1;
             let directory = machine.directory();
-            let meta = (1u8, STORE_SCHEMA, version, true).encode();
+            let meta = (1u8, STORE_SCHEMA - 1, version, true).encode();
             directory.write(&Entry::Object(b"meta".to_vec()), &meta).expect("written");
             directory.write(&Entry::Cell, &(1u8, version).encode()).expect("written");
         }
@@ -180,6 +194,7 @@ impl Machine {
         match (command, &result) {
             (_, Ok(Reply::Generated(info))) => drop(self.keys.insert(info.id.clone(), vec![Some(info.clone())])),
             (Command::Retire { id }, Ok(_)) => drop(self.keys.remove(id)),
+            (Command::Sign { message, .. }, Ok(_)) => self.signed(message),
             (Command::Measure { keys, .. }, Ok(Reply::Measured(measured))) => self.measured(keys, measured),
             (_, Err(Error::Platform(_))) => self.in_doubt(command),
             _ => {}
@@ -193,6 +208,13 @@ impl Machine {
         self.measured = measured.counter;
         let nonce = measurement_nonce(&CHALLENGE, keys, measured.counter);
         assert_eq!(measured.signature, nonce.repeat(8));
+    }
+
+    /// It is no second vote for a round.
+    fn signed(&mut self, message: &[u8]) {
+        let Some(Vote { round, .. }) = read_vote(message) else { return };
+        let before = self.voted.insert(round, message.to_vec());
+        assert!(before.is_none_or(|before| before == message), "two votes in round {round}");
     }
 
     /// The command may have been done or not.
@@ -243,10 +265,13 @@ impl Machine {
         for (id, expected) in &self.keys {
             assert!(expected.contains(&None), "lost: {id:?}");
         }
-        // `meta`, the cell, the lock, the counter if there is one, and nothing else beside the keys: no remains of a cut.
-        let counter = self.path.join(Entry::Object(b"measurements".to_vec()).file_name()).exists();
+        // `meta`, the cell, the lock, the counter and the watermark if there are, and nothing else beside the keys: no
+        // remains of a cut.
+        let there = |name: Vec<u8>| self.path.join(Entry::Object(name).file_name()).exists();
+        let counter = there(b"measurements".to_vec());
         assert!(counter || self.measured == 0);
-        let others = 3 + usize::from(counter);
+        let watermarks = settled.keys().filter(|id| there((b'w', id).encode())).count();
+        let others = 3 + usize::from(counter) + watermarks;
         assert_eq!(std::fs::read_dir(&self.path).expect("readable").count(), settled.len() + others);
         (self.keys, self.unnamed) = (settled, vec![]);
     }
