@@ -10,7 +10,7 @@
 //! Each is a SCALE enum whose variant is its version. There is no list of keys beside the keys themselves, so nothing
 //! can disagree with them after a cut.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 
 use codec::{Decode, DecodeAll, Encode};
 use zeroize::Zeroizing;
@@ -62,7 +62,7 @@ enum CellObject {
     #[codec(index = 1)]
     V1 { ta_version: u32 },
     #[codec(index = 2)]
-    V2 { ta_version: u32, cell: Cell },
+    V2 { ta_version: u32, cell: Box<Cell> },
 }
 
 impl CellObject {
@@ -135,7 +135,7 @@ pub(crate) fn open(tee: &mut impl Tee, held: &BTreeSet<KeyId>) -> Result<Found, 
     };
 
     let cell = match cell {
-        Some(CellObject::V2 { cell, .. }) => cell,
+        Some(CellObject::V2 { cell, .. }) => *cell,
         Some(CellObject::V1 { .. }) | None => Cell::new(),
     };
     let outdated = (cell_version != Some(TA_VERSION), meta_version != Some(TA_VERSION));
@@ -144,7 +144,7 @@ pub(crate) fn open(tee: &mut impl Tee, held: &BTreeSet<KeyId>) -> Result<Found, 
 
 /// Writes what the cell is to say.
 pub(crate) fn write_cell(tee: &mut impl Tee, cell: &Cell) -> Result<(), Error> {
-    Ok(tee.store_cell(&CellObject::V2 { ta_version: TA_VERSION, cell: cell.clone() }.encode())?)
+    Ok(tee.store_cell(&CellObject::V2 { ta_version: TA_VERSION, cell: Box::new(cell.clone()) }.encode())?)
 }
 
 /// Reads a watermark that [`open`] named; one that is gone, does not decode or cannot be is corrupt.

@@ -10,8 +10,8 @@ use crate::material::{kinds, statement, AURA, GRAN};
 
 /// So many commands there are.
 const COMMANDS: u8 = 13;
-const RANDOM_REQUESTS: usize = 2_000;
-const ALTERED_REQUESTS: usize = 4_000;
+const RANDOM_REQUESTS: usize = 500;
+const ALTERED_REQUESTS: usize = 1_000;
 /// As many altered requests to be measured are sent that differ from a valid one by their challenge alone: each is
 /// granted, and an RSA signature and a counter that is stored take the better part of a second in a secure world.
 const OTHER_CHALLENGES: usize = 10;

@@ -49,7 +49,7 @@ struct World {
     tee: Disk,
     ledger: Ledger,
     /// Everything that was ever signed and left.
-    stated: BTreeMap<(u64, u64, u8, bool), (u8, [u8; 64])>,
+    stated: BTreeMap<Place, (u8, [u8; 64])>,
     /// The store after each change.
     past: Vec<Rc<Objects>>,
     signatures: u8,
@@ -169,8 +169,10 @@ fn key(position: Position) -> KeyId {
     }
 }
 
-/// Of what a key may make one statement only.
-fn place(statement: &Statement) -> (u64, u64, u8, bool) {
+/// Of what a key may make one statement only: the set, round and stage of a vote, or a slot; and which.
+type Place = (u64, u64, u8, bool);
+
+fn place(statement: &Statement) -> Place {
     match statement {
         Statement::Vote(vote) => (vote.set_id, vote.round, vote.stage, true),
         Statement::Seal { slot, .. } => (0, *slot, 0, false),

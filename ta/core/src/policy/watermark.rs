@@ -161,9 +161,9 @@ impl Votes {
         if let Some(slot) = self.rounds.get_mut(place).and_then(|voted| voted.targets.get_mut(stage(vote))) {
             *slot = Some(target(vote));
         }
+        // The window stays full from then on, so that what left it is closed.
         if self.rounds.len() > WINDOW {
-            let oldest = self.rounds.remove(0);
-            lift(&mut self.floor, oldest.at);
+            self.rounds.remove(0);
         }
     }
 

@@ -16,7 +16,7 @@ fn first_cell() -> Vec<u8> {
 }
 
 fn cell(ta_version: u32) -> Vec<u8> {
-    CellObject::V2 { ta_version, cell: Cell::new() }.encode()
+    CellObject::V2 { ta_version, cell: Box::new(Cell::new()) }.encode()
 }
 
 /// A store with one key, and the error that every use of it gives after `change`.
