@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use holdfast_host::{
     config::{
-        check_socket_path, Anywhere, Genesis, Http, LogFilter, Loopback, SocketMode, TeeKind, ValueError, MAX_LEASE_MS,
-        MIN_LEASE_MS,
+        check_socket_path, Anywhere, AuditLog, Genesis, Http, LogFilter, Loopback, SocketMode, TeeKind, ValueError,
+        MAX_AUDIT_MIB, MAX_LEASE_MS, MIN_AUDIT_MIB, MIN_LEASE_MS,
     },
     Config, ConfigError,
 };
@@ -72,6 +72,16 @@ pub(crate) struct Options {
     /// Forget which node was the last to sign: only when that node is gone for good.
     #[arg(long)]
     forget_holder: bool,
+    /// Tell every node that it holds the lease, for a test of what keeps two nodes apart without one.
+    #[arg(long, hide = true)]
+    test_only_without_leases: bool,
+    /// File that tells, line by line, what was asked to be signed and what came of it, or `off`; by default named after
+    /// the store, or the TEE. Full files are kept beside it as FILE.1 to FILE.4.
+    #[arg(long, value_name = "FILE|off", global = true)]
+    audit_log: Option<AuditLog>,
+    /// How much a file of the audit log holds.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(MIN_AUDIT_MIB..=MAX_AUDIT_MIB), global = true)]
+    audit_log_size: Option<u64>,
     /// What is logged: a level, or directives such as `info,holdfast_host=debug`.
     #[arg(long, value_name = "FILTER", global = true)]
     log: Option<LogFilter>,
@@ -97,6 +107,9 @@ impl Options {
             lease_file: self.lease_file.or(file.lease_file),
             remembers: file.remembers,
             forget_holder: self.forget_holder,
+            test_only_without_leases: self.test_only_without_leases,
+            audit_log: self.audit_log.or(file.audit_log),
+            audit_log_size: self.audit_log_size.unwrap_or(file.audit_log_size),
             log: self.log.unwrap_or(file.log),
             limits: file.limits,
         };

@@ -13,7 +13,7 @@ use serde::{
 };
 
 pub use self::values::{
-    check_socket_path, Anywhere, Genesis, Http, LogFilter, Loopback, SocketMode, TeeKind, ValueError,
+    check_socket_path, Anywhere, AuditLog, Genesis, Http, LogFilter, Loopback, SocketMode, TeeKind, ValueError,
 };
 
 /// A commented configuration file with every option and its default.
@@ -29,6 +29,11 @@ pub const DEFAULT_STORE: &str = "/var/lib/holdfast/soft-tee";
 pub const MIN_LEASE_MS: u64 = 1000;
 /// The longest lease in milliseconds.
 pub const MAX_LEASE_MS: u64 = 600_000;
+
+/// The least that a file of the audit log holds, in MiB.
+pub const MIN_AUDIT_MIB: u64 = 1;
+/// The most that a file of the audit log holds, in MiB.
+pub const MAX_AUDIT_MIB: u64 = 4096;
 
 /// Where the daemon keeps what it writes, unless it is told otherwise.
 const STATE: &str = "/var/lib/holdfast";
@@ -65,6 +70,14 @@ pub struct Config {
     /// Whether it is removed at the start.
     #[serde(skip)]
     pub forget_holder: bool,
+    /// Whether every node is told that it holds the lease. For tests, over a development TEE only.
+    #[serde(skip)]
+    pub test_only_without_leases: bool,
+    /// Where it is written what was asked to be signed, and what came of it; for `None` see [`Config::audit_path`].
+    pub audit_log: Option<AuditLog>,
+    /// MiB in each file of that log.
+    #[serde(deserialize_with = "within::<_, MIN_AUDIT_MIB, MAX_AUDIT_MIB>")]
+    pub audit_log_size: u64,
     /// What is logged.
     pub log: LogFilter,
     /// Bounds.
@@ -130,10 +143,12 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// For use inside another process: one Unix socket, no TCP, no HTTP; the shortest lease and no memory of its holder,
-    /// since one node uses it.
+    /// For use inside another process: one Unix socket, no TCP, no HTTP, no audit log; the shortest lease and no memory
+    /// of its holder, since one node uses it.
     pub fn embedded(socket: PathBuf) -> Config {
-        Config { socket, http: Http(None), lease_ms: MIN_LEASE_MS, remembers: false, ..Config::default() }
+        let audit_log = Some(AuditLog(None));
+        let (http, lease_ms, remembers) = (Http(None), MIN_LEASE_MS, false);
+        Config { socket, http, lease_ms, remembers, audit_log, ..Config::default() }
     }
 
     /// The directory of the software TEE.
@@ -144,17 +159,28 @@ impl Config {
     /// Where the holder of the lease is remembered: in `lease_file`; without one in the software TEE's store with
     /// `.lease` at the end of its name, or in a file of its own for each application on OP-TEE, whose keys are apart.
     pub fn lease_path(&self) -> Option<PathBuf> {
-        let by_default = || {
-            let mut path = match self.tee {
-                // Without a slash at its end, which would put the file into the store.
-                TeeKind::Software => self.store().components().collect::<PathBuf>(),
-                TeeKind::OpTee(_) => Path::new(STATE).join(self.tee.as_str()),
-            }
-            .into_os_string();
-            path.push(".lease");
-            path.into()
-        };
-        self.remembers.then(|| self.lease_file.clone().unwrap_or_else(by_default))
+        self.remembers.then(|| self.lease_file.clone().unwrap_or_else(|| self.beside(".lease")))
+    }
+
+    /// Where the audit log is written, if it is: in `audit_log`; without one beside the file of the lease, with `.audit`
+    /// at the end of its name.
+    pub fn audit_path(&self) -> Option<PathBuf> {
+        match &self.audit_log {
+            Some(AuditLog(path)) => path.clone(),
+            None => Some(self.beside(".audit")),
+        }
+    }
+
+    /// A file that is named after the store or, where the keys are on OP-TEE, after the application.
+    fn beside(&self, ending: &str) -> PathBuf {
+        let mut path = match self.tee {
+            // Without a slash at its end, which would put the file into the store.
+            TeeKind::Software => self.store().components().collect::<PathBuf>(),
+            TeeKind::OpTee(_) => Path::new(STATE).join(self.tee.as_str()),
+        }
+        .into_os_string();
+        path.push(ending);
+        path.into()
     }
 
     /// Whether the options go together, and this program can do what they say.
@@ -188,6 +214,9 @@ impl Default for Config {
             lease_file: None,
             remembers: true,
             forget_holder: false,
+            test_only_without_leases: false,
+            audit_log: None,
+            audit_log_size: 64,
             log: LogFilter::default(),
             limits: Limits::default(),
         }

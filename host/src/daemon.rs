@@ -12,6 +12,7 @@ use holdfast_protocol::message::{Call, Failure, Reply};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
+    audit::{AuditError, Auditor},
     config::Config,
     front::{Front, ListenError},
     holder::HolderError,
@@ -58,6 +59,15 @@ pub enum StartError {
     /// Nobody knows which node may sign.
     #[error(transparent)]
     Holder(#[from] HolderError),
+    /// Nobody could tell later what was signed.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Two nodes would sign with keys that are worth something.
+    #[error(
+        "--test-only-without-leases lets several nodes sign with the same keys at once. It is for tests, over a \
+         development TEE, and {0}: start without it"
+    )]
+    WithoutLeases(String),
     /// The trusted application would have no thread.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -65,19 +75,23 @@ pub enum StartError {
 
 impl Daemon {
     /// Listens as `config` says, on the caller's tokio runtime, and answers with what is at the end of `link`. The
-    /// socket is there when this returns. `config.log`, and of `config.tee` and `config.store` all but the place of the
-    /// lease's file, are not looked at.
+    /// socket is there when this returns. `config.log`, and of `config.tee` and `config.store` all but the places of the
+    /// lease's file and the audit log, are not looked at.
     pub async fn start(config: &Config, link: Box<dyn Link>) -> Result<Daemon, StartError> {
         let metrics = Arc::new(Metrics::new());
         let (name, silence) = (link.name(), link.silence());
         let capacity = usize::try_from(config.limits.queue).unwrap_or(usize::MAX);
         let lessor = Lessor::open(config)?;
+        let auditor = Auditor::open(config, metrics.clone())?;
         let busy = Busy::new(None);
         let calls = silence.map(|_| (busy.subscribe(), Duration::from_millis(config.limits.stuck_ms)));
         let (signer, worker) =
-            worker::start(link, capacity, lessor, busy, metrics.clone()).map_err(StartError::Thread)?;
-        let front = Front::start(config, signer.clone(), metrics.clone()).await?;
+            worker::start(link, capacity, lessor, auditor, busy, metrics.clone()).map_err(StartError::Thread)?;
         let health = Duration::from_millis(config.limits.health_ms);
+        if config.test_only_without_leases {
+            allow_without_leases(&signer, health).await?;
+        }
+        let front = Front::start(config, signer.clone(), metrics.clone()).await?;
         let http = match config.http.0 {
             Some(address) => {
                 let sources = http::Sources { signer: signer.clone(), metrics, link: name.clone(), silence, health };
@@ -92,6 +106,7 @@ impl Daemon {
             tcp = front.tcp().map(tracing::field::display),
             unauthenticated_tcp = front.unauthenticated_tcp().map(tracing::field::display),
             http = http.as_ref().map(|http| tracing::field::display(http.address())),
+            audit = config.audit_path().map(|path| tracing::field::display(path.display().to_string())),
             link = name,
             "listening"
         );
@@ -129,14 +144,17 @@ impl Daemon {
         }
     }
 
-    /// Accepts nobody, answers what is in the queue (for `drain_ms` at most), closes every connection and removes the
-    /// socket. `false` if the trusted application was still busy: then its thread still has it.
+    /// Accepts nobody, answers what is in the queue and has the trusted application take its leave (for `drain_ms` at
+    /// most), closes every connection and removes the socket. `false` if the trusted application was still busy: then its thread still has it.
     pub async fn stop(self) -> bool {
         let Daemon { mut front, http, worker, drain, .. } = self;
         front.quiesce().await;
         let drained = worker.drain(drain).await;
         if !drained {
-            tracing::error!(waited = ?drain, "the trusted application did not answer everything before the stop");
+            tracing::error!(
+                waited = ?drain,
+                "the trusted application did not answer everything before the stop, and its next start will be wary"
+            );
         }
         front.close(FAREWELL).await;
         if let Some(http) = http {
@@ -144,6 +162,22 @@ impl Daemon {
         }
         tracing::info!("stopped");
         drained
+    }
+}
+
+/// Whether the trusted application is one that a test may have signed with by several nodes at once.
+async fn allow_without_leases(signer: &Signer, patience: Duration) -> Result<(), StartError> {
+    match signer.ask(Call::Info, patience).await {
+        Ok(Reply::Info(info)) if info.development => {
+            tracing::warn!(
+                "NO LEASES: every node is told that it holds the lease, and several may sign with the same keys at the \
+                 same time. This is for tests only: nothing but the trusted application's policy keeps them apart"
+            );
+            Ok(())
+        }
+        Ok(Reply::Info(info)) => Err(StartError::WithoutLeases(format!("this is {} in production", info.kind))),
+        Ok(_) => Err(StartError::WithoutLeases("this one does not say what it is".into())),
+        Err(failure) => Err(StartError::WithoutLeases(format!("this one does not say what it is ({failure})"))),
     }
 }
 

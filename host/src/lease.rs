@@ -14,6 +14,8 @@
 //!
 //! Nothing here authenticates anybody: what a client says of itself is believed. Two clients that say the same are one.
 
+mod rights;
+
 use std::{
     sync::{
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -24,16 +26,14 @@ use std::{
 
 use holdfast_protocol::{
     lease::{Claim, Identity, Lease, Tenure},
-    message::{Call, Context, Failure},
+    message::Failure,
 };
-use holdfast_ta as ta;
+
+pub(crate) use rights::{Right, Statement};
 
 /// A remembered holder has at least so long to come back: its client pauses for up to a second between two attempts, and
 /// shakes hands.
 const RETURN: Duration = Duration::from_secs(5);
-
-/// Keys of this type sign for no chain, so any number of nodes may use them.
-const TEST: [u8; 4] = *b"test";
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -67,35 +67,12 @@ pub(crate) struct Connection {
 /// No number of statements.
 const NONE_SEEN: u64 = u64::MAX;
 
-/// Who may make a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Right {
-    /// Whoever is connected.
-    Anybody,
-    /// Any node.
-    Node,
-    /// The node that holds the lease.
-    Holder,
-}
-
-/// Something that was signed and that a standby wants to know of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Statement {
-    /// A GRANDPA vote.
-    Vote {
-        /// Of this authority set.
-        set_id: u64,
-        /// Of this round.
-        round: u64,
-    },
-    /// A seal for this slot.
-    Seal(u64),
-}
-
 /// The lease.
 #[derive(Debug)]
 pub(crate) struct Leases {
     lasts: Duration,
+    /// For a test: every node is told that it holds the lease, and may do what its holder may.
+    everybodys: bool,
     state: State,
     /// How many votes and seals were signed.
     statements: u64,
@@ -183,7 +160,12 @@ impl Leases {
     /// it is reserved: whoever held it before the daemon started may not have come back yet.
     pub(crate) fn new(lasts: Duration, now: Instant) -> Leases {
         let state = State::New { reserved_until: now + lasts };
-        Leases { lasts, state, statements: 0, last_vote: None, last_slot: None }
+        Leases { lasts, everybodys: false, state, statements: 0, last_vote: None, last_slot: None }
+    }
+
+    /// None at all, for a test of what keeps two nodes apart without one.
+    pub(crate) fn everybodys(lasts: Duration, now: Instant) -> Leases {
+        Leases { everybodys: true, ..Leases::new(lasts, now) }
     }
 
     /// A lease that this process held when the daemon ended.
@@ -223,7 +205,7 @@ impl Leases {
     /// Whether this claim is to be granted, with [`Leases::give`].
     pub(crate) fn grants(&self, claim: Claim, node: &Node, now: Instant) -> bool {
         // One whose connection is closed could not be told, and would only be in the way.
-        if claim == Claim::Look || !node.connection.is_open() || self.is_held(now) {
+        if self.everybodys || claim == Claim::Look || !node.connection.is_open() || self.is_held(now) {
             return false;
         }
         match &self.state {
@@ -264,14 +246,19 @@ impl Leases {
     /// Whether this caller may make a call of this kind.
     pub(crate) fn permit(&self, right: Right, caller: &Caller, now: Instant) -> Result<(), Failure> {
         match (right, caller) {
-            (Right::Anybody, _) | (Right::Node, Caller::Node(_)) => Ok(()),
+            (Right::Anybody, _) | (Right::Node, Caller::Node(_)) | (Right::Operator, Caller::Operator) => Ok(()),
+            (Right::Holder, Caller::Node(_)) if self.everybodys => Ok(()),
             (Right::Holder, Caller::Node(node)) => match &self.state {
                 State::Taken(holder) if holder.is(node) => Ok(()),
                 _ => Err(Failure::NotHolder { holder: self.holder(now) }),
             },
             (Right::Node | Right::Holder, Caller::Operator) => Err(Failure::BadRequest(
-                "an operator's program looks, makes keys and has them prove possession; only a node signs and retires"
+                "an operator's program looks, makes keys, has them prove possession and raises watermarks; only a node \
+                 signs and retires"
                     .into(),
+            )),
+            (Right::Operator, Caller::Node(_)) => Err(Failure::BadRequest(
+                "a node raises no watermark: an operator does, with `holdfast-node tee import-watermarks`".into(),
             )),
         }
     }
@@ -282,6 +269,7 @@ impl Leases {
             node.connection.seen.store(self.statements, Ordering::Relaxed);
         }
         let tenure = match (&self.state, caller) {
+            (_, Caller::Node(_)) if self.everybodys => Tenure::Yours,
             (State::Taken(holder), Caller::Node(node)) if holder.is(node) => Tenure::Yours,
             (State::Taken(holder), _) if self.is_held(now) => Tenure::Held {
                 holder: holder.node.identity,
@@ -350,49 +338,6 @@ impl Holder {
 
     fn silent(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.last_seen)
-    }
-}
-
-impl Right {
-    /// Who may make this call.
-    pub(crate) fn to(call: &Call) -> Right {
-        match call {
-            Call::Info | Call::Generate { .. } | Call::List { .. } | Call::Has(_) | Call::Lease(Claim::Look) => {
-                Right::Anybody
-            }
-            Call::Sign { message, .. } if ta::proves_possession(message) => Right::Anybody,
-            Call::Sign { key, .. }
-            | Call::SignPrehashed { key, .. }
-            | Call::VrfSign { key, .. }
-            | Call::VrfPreOutput { key, .. }
-            | Call::Retire(key) => {
-                if key.key_type == TEST {
-                    Right::Node
-                } else {
-                    Right::Holder
-                }
-            }
-            Call::Lease(Claim::Take | Claim::Keep | Claim::TakeOver) => Right::Node,
-        }
-    }
-}
-
-impl Statement {
-    /// What this call would have signed.
-    pub(crate) fn of(call: &Call) -> Option<Statement> {
-        let Call::Sign { key, message, context } = call else { return None };
-        // Anybody may have these, and a header beside one is not looked at.
-        if ta::proves_possession(message) {
-            return None;
-        }
-        match (&key.key_type, context) {
-            (b"gran", _) => {
-                let ta::Vote { set_id, round, .. } = ta::read_vote(message)?;
-                Some(Statement::Vote { set_id, round })
-            }
-            (b"aura", Context::Header(header)) => ta::read_slot(header).map(Statement::Seal),
-            _ => None,
-        }
     }
 }
 

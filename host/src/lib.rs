@@ -8,12 +8,12 @@
 //!
 //! Front and link know nothing of each other. Between them are the worker, one thread with a bounded queue that owns
 //! the link and the lease (which of several nodes may sign), and the translation of the protocol's calls into the TA's
-//! commands. The daemon is trusted neither with
-//! keys nor with what is signed: it can only refuse service. A software TEE in this process is the exception, and
-//! says so.
+//! commands; beside them an audit log tells what was signed and refused. The daemon is trusted neither with keys nor with
+//! what is signed: it can only refuse service. A software TEE in this process is the exception, and says so.
 
 #![forbid(unsafe_code)]
 
+mod audit;
 pub mod config;
 mod daemon;
 mod front;
@@ -29,6 +29,7 @@ mod worker;
 
 use holdfast_protocol::message;
 
+pub use audit::AuditError;
 pub use config::{Config, ConfigError};
 pub use daemon::{Daemon, StartError};
 pub use front::ListenError;

@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
     refusals: IntCounterVec,
     /// How often the lease was given to a process that did not hold it last.
     pub(crate) lease_changes: IntCounter,
+    /// Lines that the audit log lacks.
+    pub(crate) audit_lines_lost: IntCounter,
     /// Requests in the queue.
     pub(crate) queued: IntGauge,
     /// Whether the trusted application answered the last time it was called.
@@ -59,6 +61,10 @@ impl Metrics {
                 "holdfast_host_lease_changes_total",
                 "How often the lease was given to a process that did not hold it last.",
             )),
+            audit_lines_lost: made(IntCounter::new(
+                "holdfast_host_audit_lines_lost_total",
+                "Lines that could not be written to the audit log.",
+            )),
             queued: made(IntGauge::new("holdfast_host_queue", "Requests in the queue.")),
             tee_up: made(IntGauge::new(
                 "holdfast_host_tee_up",
@@ -68,7 +74,7 @@ impl Metrics {
             closed: made(IntCounterVec::new(closed, &["reason"])),
         };
         metrics.leased(None);
-        let all: [Box<dyn prometheus::core::Collector>; 11] = [
+        let all: [Box<dyn prometheus::core::Collector>; 12] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.seconds.clone()),
             Box::new(metrics.wait.clone()),
@@ -76,6 +82,7 @@ impl Metrics {
             Box::new(metrics.lease.clone()),
             Box::new(metrics.refusals.clone()),
             Box::new(metrics.lease_changes.clone()),
+            Box::new(metrics.audit_lines_lost.clone()),
             Box::new(metrics.queued.clone()),
             Box::new(metrics.tee_up.clone()),
             Box::new(metrics.connections.clone()),
@@ -168,6 +175,7 @@ mod tests {
         metrics.connections.set(2);
         metrics.refused("NotHolder");
         metrics.lease_changes.inc();
+        metrics.audit_lines_lost.inc();
         let text = metrics.render().expect("renders");
         for line in [
             r#"holdfast_host_requests_total{call="sign",result="ok"} 1"#,
@@ -179,6 +187,7 @@ mod tests {
             "holdfast_host_connections 2",
             r#"holdfast_host_refusals_total{rule="NotHolder"} 1"#,
             "holdfast_host_lease_changes_total 1",
+            "holdfast_host_audit_lines_lost_total 1",
             r#"holdfast_host_lease{holder=""} 0"#,
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\nin\n{text}");

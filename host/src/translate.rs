@@ -2,6 +2,7 @@
 //! a [`Reply`] after it was held against the question. Pure.
 
 mod platform;
+mod watermarks;
 
 use codec::{DecodeAll, Encode};
 use holdfast_protocol::message::{self, Call, Failure, KeyId, KeyInfo, Reply, Seed, TeeInfo};
@@ -26,6 +27,8 @@ enum Expected {
     VrfSignature,
     VrfPreOutput,
     Retired,
+    Watermarks { after: Option<Vec<u8>> },
+    WatermarkRaised,
 }
 
 impl Question {
@@ -53,15 +56,20 @@ impl Question {
 
     /// Reads the answer. One that does not decode, or does not belong to this question, is the TEE's failure.
     pub(crate) fn reply(&self, answer: &[u8]) -> Result<Reply, Failure> {
-        if answer.len() > MAX_ANSWER {
-            return Err(Failure::Tee(format!("its answer has {} bytes, more than {MAX_ANSWER}", answer.len())));
-        }
-        let ta::Answer::V1(result) = ta::Answer::decode_all(&mut &answer[..])
-            .map_err(|_| Failure::Tee("its answer does not decode: is it of another version?".into()))?;
-        let reply = result.map_err(failure)?;
-        self.expected
-            .check(reply)
-            .ok_or_else(|| Failure::Tee(format!("its answer does not belong to the question ({})", self.name)))
+        self.expected.check(decoded(answer)?).ok_or_else(|| stray(self.name))
+    }
+}
+
+/// The last request of all, for which no call stands: it tells the trusted application that its end is an orderly one.
+pub(crate) fn farewell() -> Vec<u8> {
+    ta::Request::V1(Command::Close).encode()
+}
+
+/// Whether this is the answer to [`farewell`].
+pub(crate) fn took_leave(answer: &[u8]) -> Result<(), Failure> {
+    match decoded(answer)? {
+        ta::Reply::Closed => Ok(()),
+        _ => Err(stray("close")),
     }
 }
 
@@ -83,6 +91,10 @@ impl Expected {
             }
             (Expected::VrfPreOutput, ta::Reply::VrfPreOutput(output)) => Some(Reply::VrfPreOutput(output)),
             (Expected::Retired, ta::Reply::Retired) => Some(Reply::Retired),
+            (Expected::Watermarks { after }, ta::Reply::Watermarks { floor, watermarks, more }) => {
+                watermarks::page(after.as_deref(), floor, watermarks, more)
+            }
+            (Expected::WatermarkRaised, ta::Reply::WatermarkRaised) => Some(Reply::WatermarkRaised),
             _ => None,
         }
     }
@@ -101,6 +113,8 @@ pub(crate) fn call_name(call: &Call) -> &'static str {
         Call::VrfPreOutput { .. } => "vrf_pre_output",
         Call::Retire(_) => "retire",
         Call::Lease(_) => "lease",
+        Call::Watermarks { .. } => "watermarks",
+        Call::RaiseWatermark { .. } => "raise_watermark",
     }
 }
 
@@ -168,26 +182,53 @@ fn command(call: Call) -> Option<(Command, Expected)> {
             (Command::VrfPreOutput { id: to_key_id(key), input }, Expected::VrfPreOutput)
         }
         Call::Retire(key) => (Command::Retire { id: to_key_id(key) }, Expected::Retired),
+        Call::Watermarks { after } => {
+            let after = after.map(to_key_id);
+            let encoded = after.as_ref().map(Encode::encode);
+            (Command::Watermarks { after, limit: MAX_PAGE }, Expected::Watermarks { after: encoded })
+        }
+        Call::RaiseWatermark { key, to } => {
+            (Command::RaiseWatermark { id: to_key_id(key), to: watermarks::to_position(to) }, Expected::WatermarkRaised)
+        }
         Call::Lease(_) => return None,
     })
 }
 
-/// A page is in the order of the encoded names, after the one asked for, and never empty when there is more: otherwise
-/// whoever walks the pages could walk for ever.
-fn page(after: Option<&[u8]>, keys: Vec<ta::KeyInfo>, more: bool) -> Option<Reply> {
-    if keys.len() > usize::from(MAX_PAGE) || (more && keys.is_empty()) {
-        return None;
+fn decoded(answer: &[u8]) -> Result<ta::Reply, Failure> {
+    if answer.len() > MAX_ANSWER {
+        return Err(Failure::Tee(format!("its answer has {} bytes, more than {MAX_ANSWER}", answer.len())));
     }
-    let mut last = after.map(<[u8]>::to_vec);
-    for key in &keys {
-        let name = key.id.encode();
-        if last.is_some_and(|last| last >= name) {
-            return None;
-        }
-        last = Some(name);
+    let ta::Answer::V1(result) = ta::Answer::decode_all(&mut &answer[..])
+        .map_err(|_| Failure::Tee("its answer does not decode: is it of another version?".into()))?;
+    result.map_err(failure)
+}
+
+fn stray(question: &str) -> Failure {
+    Failure::Tee(format!("its answer does not belong to the question ({question})"))
+}
+
+fn page(after: Option<&[u8]>, keys: Vec<ta::KeyInfo>, more: bool) -> Option<Reply> {
+    if !rises(after, keys.iter().map(|key| key.id.encode()), more) {
+        return None;
     }
     let keys = keys.into_iter().map(key_info).collect::<Option<Vec<_>>>()?;
     Some(Reply::Keys { keys, more })
+}
+
+/// A page is in the order of the encoded names, after the one asked for, and never empty when there is more: otherwise
+/// whoever walks the pages could walk for ever.
+fn rises(after: Option<&[u8]>, names: impl ExactSizeIterator<Item = Vec<u8>>, more: bool) -> bool {
+    if names.len() > usize::from(MAX_PAGE) || (more && names.len() == 0) {
+        return false;
+    }
+    let mut last = after.map(<[u8]>::to_vec);
+    for name in names {
+        if last.is_some_and(|last| last >= name) {
+            return false;
+        }
+        last = Some(name);
+    }
+    true
 }
 
 fn to_key_id(id: KeyId) -> ta::KeyId {
@@ -203,14 +244,18 @@ fn to_scheme(scheme: message::Scheme) -> ta::Scheme {
 }
 
 /// `None` if the public key is not of its scheme's length.
-fn key_info(info: ta::KeyInfo) -> Option<KeyInfo> {
-    let (scheme, length) = match info.id.scheme {
+fn from_key_id(ta::KeyId { scheme, key_type, public }: ta::KeyId) -> Option<KeyId> {
+    let (scheme, length) = match scheme {
         ta::Scheme::Sr25519 => (message::Scheme::Sr25519, 32),
         ta::Scheme::Ed25519 => (message::Scheme::Ed25519, 32),
         ta::Scheme::Ecdsa => (message::Scheme::Ecdsa, 33),
     };
-    (info.id.public.len() == length).then_some(KeyInfo {
-        id: KeyId { scheme, key_type: info.id.key_type, public: info.id.public },
+    (public.len() == length).then_some(KeyId { scheme, key_type, public })
+}
+
+fn key_info(info: ta::KeyInfo) -> Option<KeyInfo> {
+    Some(KeyInfo {
+        id: from_key_id(info.id)?,
         usage: match info.usage {
             ta::Usage::Sign => message::Usage::Sign,
             ta::Usage::SignAndVrf => message::Usage::SignAndVrf,
@@ -248,6 +293,10 @@ fn failure(error: Error) -> Failure {
                 BadRequest::WrongScheme => "the key's scheme cannot do this",
                 BadRequest::TooManyKeys => "more keys than a measurement names",
                 BadRequest::RepeatedKey => "a key is named twice",
+                BadRequest::WrongPosition => {
+                    "the position is not of the key's kind: a `gran` key has rounds, an `aura` key slots, and no other \
+                     key has a watermark"
+                }
             }
             .into(),
         ),
@@ -284,6 +333,11 @@ fn rule_name(rule: Rule) -> &'static str {
         Rule::PrehashedNotAllowed => "PrehashedNotAllowed",
         Rule::DevelopmentNotMeasured => "DevelopmentNotMeasured",
         Rule::NotMeasurable => "NotMeasurable",
+        Rule::GrandpaDoubleVote => "GrandpaDoubleVote",
+        Rule::GrandpaOldRound => "GrandpaOldRound",
+        Rule::AuraDoubleSeal => "AuraDoubleSeal",
+        Rule::AuraOldSlot => "AuraOldSlot",
+        Rule::BelowCeiling => "BelowCeiling",
     }
 }
 

@@ -4,11 +4,12 @@
 //! Since one thread gives the lease, has the signatures made and hands them on, one after the other, no signature for a
 //! node leaves the daemon once another has been given the lease.
 
+mod desk;
+
 use std::{
-    panic::{catch_unwind, AssertUnwindSafe},
     sync::{
-        mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender, TrySendError},
-        Arc, PoisonError, RwLock,
+        mpsc::{channel, sync_channel, Receiver, SyncSender, TrySendError},
+        Arc, Mutex, PoisonError, RwLock,
     },
     time::{Duration, Instant},
 };
@@ -20,17 +21,20 @@ use holdfast_protocol::{
 use tokio::sync::oneshot;
 
 use crate::{
+    audit::{Asked, Auditor},
     config::Config,
     holder::{HolderError, HolderFile},
-    lease::{Caller, Change, End, Leases, Node, Right, Statement},
-    link::{Link, LinkError},
+    lease::{Caller, Leases, Right, Statement},
+    link::Link,
     metrics::Metrics,
     stuck::Busy,
     translate::{call_name, outcome_name, Question},
 };
+use desk::Desk;
 
-/// How often the end of the lease is looked for when nobody asks anything.
-const WATCH: Duration = Duration::from_secs(1);
+/// How long a worker that is dropped is waited for: long enough for a trusted application in this process to end in
+/// order, and of no use for one that hangs.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Where questions are put. Clones share one queue.
 #[derive(Clone)]
@@ -39,10 +43,15 @@ pub(crate) struct Signer {
     metrics: Arc<Metrics>,
 }
 
-/// The thread behind a [`Signer`]. Dropping it closes the queue: what is in it is still answered.
+/// The thread behind a [`Signer`]. Dropping it closes the queue: what is in it is still answered, and then the trusted
+/// application is told of its end; for a moment that is waited for.
 pub(crate) struct Worker {
     signer: Signer,
     finished: oneshot::Receiver<()>,
+    /// Closed when the thread ends.
+    ended: Mutex<Receiver<()>>,
+    /// Nobody need wait, or wait again.
+    drained: bool,
 }
 
 /// The queue is closed, because the daemon stops.
@@ -56,6 +65,8 @@ struct Job {
     name: &'static str,
     right: Right,
     task: Task,
+    /// For the audit log.
+    asked: Option<Asked>,
     queued: Instant,
     deadline: Instant,
     answer: Answer,
@@ -74,18 +85,6 @@ pub(crate) struct Lessor {
     file: Option<HolderFile>,
 }
 
-/// What the thread owns.
-struct Desk {
-    link: Box<dyn Link>,
-    leases: Leases,
-    file: Option<HolderFile>,
-    /// The trusted application has said how many keys it holds.
-    counted: bool,
-    /// For who watches that calls come back.
-    busy: Busy,
-    metrics: Arc<Metrics>,
-}
-
 impl Lessor {
     /// Of a lease that lasts so long, and of which nothing is written down.
     pub(crate) fn new(lasts: Duration) -> Lessor {
@@ -95,6 +94,9 @@ impl Lessor {
     /// As the configuration says. Who held the lease before is read from the file.
     pub(crate) fn open(config: &Config) -> Result<Lessor, HolderError> {
         let lasts = Duration::from_millis(config.lease_ms);
+        if config.test_only_without_leases {
+            return Ok(Lessor { leases: Leases::everybodys(lasts, Instant::now()), file: None });
+        }
         let Some(file) = config.lease_path().map(|path| HolderFile::at(&path)) else { return Ok(Lessor::new(lasts)) };
         file.prepare()?;
         if config.forget_holder {
@@ -116,20 +118,23 @@ pub(crate) fn start(
     link: Box<dyn Link>,
     capacity: usize,
     lessor: Lessor,
+    auditor: Option<Auditor>,
     busy: Busy,
     metrics: Arc<Metrics>,
 ) -> std::io::Result<(Signer, Worker)> {
     let (sender, jobs) = sync_channel(capacity);
     let signer = Signer { queue: Arc::new(RwLock::new(Some(sender))), metrics: metrics.clone() };
     let (tell_finished, finished) = oneshot::channel();
-    let Lessor { leases, file } = lessor;
-    let mut desk = Desk { link, leases, file, counted: false, busy, metrics };
+    let (open, ended) = channel();
+    let mut desk = Desk::new(link, lessor, auditor, busy, metrics);
     std::thread::Builder::new().name("holdfast-ta".into()).spawn(move || {
         desk.work(&jobs);
+        desk.take_leave();
         drop(desk);
         let _ = tell_finished.send(());
+        drop(open);
     })?;
-    Ok((signer.clone(), Worker { signer, finished }))
+    Ok((signer.clone(), Worker { signer, finished, ended: Mutex::new(ended), drained: false }))
 }
 
 impl Signer {
@@ -144,6 +149,7 @@ impl Signer {
     ) -> Result<(), Stopping> {
         let name = call_name(&call);
         let right = Right::to(&call);
+        let asked = Asked::of(&call);
         let task = match task(call) {
             Ok(task) => task,
             Err(failure) => {
@@ -153,7 +159,8 @@ impl Signer {
                 return Ok(());
             }
         };
-        let job = Job { caller, name, right, task, queued: Instant::now(), deadline, answer: Box::new(answer) };
+        let (queued, answer) = (Instant::now(), Box::new(answer));
+        let job = Job { caller, name, right, task, asked, queued, deadline, answer };
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
         let sender = queue.as_ref().ok_or(Stopping)?;
         // Counted before the worker can take it out again.
@@ -202,9 +209,10 @@ impl Signer {
 }
 
 impl Worker {
-    /// Closes the queue and waits for what is in it to be answered, so long at most. When it returns `true` the thread
-    /// has let go of the trusted application.
+    /// Closes the queue and waits, so long at most, for what is in it to be answered, for the trusted application to
+    /// take its leave, and for the audit log. When it returns `true` the thread has let go of the trusted application.
     pub(crate) async fn drain(mut self, patience: Duration) -> bool {
+        self.drained = true;
         self.signer.close();
         tokio::time::timeout(patience, &mut self.finished).await.is_ok()
     }
@@ -213,6 +221,10 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.signer.close();
+        if !self.drained {
+            // Nothing is ever sent: it ends with the thread, or with the time.
+            let _ = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner).recv_timeout(PARTING);
+        }
     }
 }
 
@@ -228,153 +240,6 @@ fn task(call: Call) -> Result<Task, Failure> {
     }
     let statement = Statement::of(&call);
     Ok(Task::Ask(Question::new(call)?, statement))
-}
-
-impl Desk {
-    fn work(&mut self, jobs: &Receiver<Job>) {
-        loop {
-            match jobs.recv_timeout(WATCH) {
-                Ok(job) => self.serve(job),
-                Err(RecvTimeoutError::Timeout) => self.watch(Instant::now()),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    fn serve(&mut self, job: Job) {
-        let Job { caller, name, right, task, queued, deadline, answer } = job;
-        self.metrics.queued.dec();
-        let begun = Instant::now();
-        self.metrics.waited(begun - queued);
-        if let Caller::Node(node) = &caller {
-            let change = self.leases.heard(node, queued, begun);
-            self.report(change);
-        }
-        self.watch(begun);
-        let result =
-            if begun >= deadline { Err(Failure::Deadline) } else { self.done(&caller, name, right, &task, begun) };
-        self.metrics.answered(name, outcome_name(&result));
-        match &result {
-            Ok(_) => tracing::debug!(call = name, "answered"),
-            Err(Failure::Tee(reason)) => tracing::error!(call = name, reason, "the trusted application failed"),
-            Err(failure @ Failure::NotHolder { .. }) => self.not_holder(&caller, name, failure),
-            Err(failure) => tracing::debug!(call = name, %failure, "not done"),
-        }
-        if let Err(Failure::Refused { rule }) = &result {
-            self.metrics.refused(rule);
-        }
-        if catch_unwind(AssertUnwindSafe(|| answer(result))).is_err() {
-            tracing::error!(call = name, "an answer could not be handed on");
-        }
-    }
-
-    /// Does what is asked, if this caller may ask for it.
-    fn done(
-        &mut self,
-        caller: &Caller,
-        name: &'static str,
-        right: Right,
-        task: &Task,
-        now: Instant,
-    ) -> Result<Reply, Failure> {
-        self.leases.permit(right, caller, now)?;
-        match (task, caller) {
-            (Task::Ask(question, statement), _) => {
-                let result = self.call(question);
-                self.metrics.worked(name, now.elapsed());
-                if let (Ok(_), Some(statement)) = (&result, statement) {
-                    self.leases.signed(*statement);
-                }
-                result
-            }
-            (Task::Claim(claim), Caller::Node(node)) => {
-                if self.leases.grants(*claim, node, now) {
-                    self.write_down(node)?;
-                    let change = self.leases.give(node, now);
-                    self.report(Some(change));
-                }
-                Ok(Reply::Lease(self.leases.seen_by(caller, now)))
-            }
-            (Task::Claim(_), Caller::Operator) => Ok(Reply::Lease(self.leases.seen_by(caller, now))),
-        }
-    }
-
-    /// Before the lease is given. Another node than the one that is written down gets it only once that is done; where
-    /// it is the same, or nobody's name is there, a daemon that cannot write is of no danger.
-    fn write_down(&self, node: &Node) -> Result<(), Failure> {
-        let Some(Err(error)) = self.file.as_ref().map(|file| file.save(&node.identity)) else { return Ok(()) };
-        if self.leases.was_anothers(node) {
-            tracing::error!(node = %node.identity, "the lease is not given: {error}");
-            return Err(Failure::Daemon(error.to_string()));
-        }
-        tracing::error!(node = %node.identity, "{error}; the lease is given all the same, to who held it last");
-        Ok(())
-    }
-
-    fn call(&mut self, question: &Question) -> Result<Reply, Failure> {
-        let link = &mut self.link;
-        self.busy.send_replace(Some(Instant::now().into()));
-        let answer =
-            catch_unwind(AssertUnwindSafe(|| link.call(question.request()))).unwrap_or(Err(LinkError::Panicked));
-        self.busy.send_replace(None);
-        self.metrics.tee_up.set(answer.is_ok().into());
-        let reply = question.reply(&answer.map_err(|error| Failure::Tee(error.to_string()))?)?;
-        if let Reply::Info(info) = &reply {
-            self.metrics.describe(info);
-            if !std::mem::replace(&mut self.counted, true) && info.keys == Some(0) {
-                self.leases.nobody_before(Instant::now());
-            }
-        }
-        Ok(reply)
-    }
-
-    fn watch(&mut self, now: Instant) {
-        let change = self.leases.watch(now);
-        self.report(change);
-    }
-
-    /// Tells the log and the metrics what became of the lease.
-    fn report(&self, change: Option<Change>) {
-        match change {
-            None => {}
-            Some(Change::Given { to, from: None }) => {
-                tracing::info!(holder = %to, "the lease is given");
-                self.metrics.lease_changes.inc();
-                self.metrics.leased(Some(&to));
-            }
-            Some(Change::Given { to, from: Some(from) }) => {
-                tracing::info!(holder = %to, %from, "the lease is taken over");
-                self.metrics.lease_changes.inc();
-                self.metrics.leased(Some(&to));
-            }
-            Some(Change::Ended { holder, why }) => {
-                match why {
-                    End::Closed => tracing::info!(%holder, "the lease ends: its holder's connection closed"),
-                    End::Silent(time) => {
-                        tracing::info!(%holder, silent = ?time, "the lease ends: its holder is silent")
-                    }
-                }
-                self.metrics.leased(None);
-            }
-            Some(Change::Resumed(holder)) => {
-                tracing::info!(%holder, "the lease goes on: its holder is back");
-                self.metrics.leased(Some(&holder));
-            }
-        }
-    }
-
-    /// Once for each connection in the log: a node that was replaced may ask for a while.
-    fn not_holder(&self, caller: &Caller, name: &'static str, failure: &Failure) {
-        self.metrics.refused("NotHolder");
-        if let Caller::Node(node) = caller {
-            let (node, connection) = (&node.identity, &node.connection);
-            if connection.first_refusal() {
-                tracing::warn!(connection = connection.number, call = name, %node, "refused: {failure}");
-            } else {
-                tracing::debug!(connection = connection.number, call = name, %node, "refused again: {failure}");
-            }
-        }
-    }
 }
 
 #[cfg(test)]

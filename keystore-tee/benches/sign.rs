@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use criterion::{criterion_group, criterion_main, measurement::WallTime, BenchmarkGroup, Criterion};
+use criterion::{criterion_group, criterion_main, measurement::WallTime, BatchSize, BenchmarkGroup, Criterion};
 use ductile::{connect_unix_channel, ChannelSender, ChannelServer};
 use ed25519_dalek::Signer;
 use sc_keystore::LocalKeystore;
@@ -129,23 +129,30 @@ fn large_header(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("seal/header of 20 kB");
     for (name, uri) in [("unix", Served::unix as fn(&Served) -> String), ("tcp", Served::tcp)] {
         // One node seals: each has a daemon of its own.
-        let served = Served::start();
+        let served = Served::in_memory();
         let keystore = connected(&uri(&served));
         let key = keystore.sr25519_generate_new(AURA, None).expect("the daemon is there");
-        let header = header();
-        let hash = sp_crypto_hashing::blake2_256(&header);
-        keystore.offer_header(hash, header, Instant::now() + LONG);
+        let mut slot = 0u64;
+        let mut next = || {
+            slot += 1;
+            let header = header(slot);
+            let hash = sp_crypto_hashing::blake2_256(&header);
+            keystore.offer_header(hash, header, Instant::now() + LONG);
+            hash
+        };
         group.bench_function(name, |bencher| {
-            bencher.iter(|| {
+            let seal = |hash: [u8; 32]| {
                 let seal = keystore.sr25519_sign(AURA, &key, &hash).expect("in time");
                 assert!(black_box(seal).is_some());
-            })
+            };
+            // Only the last header that was offered is kept.
+            bencher.iter_batched(&mut next, seal, BatchSize::PerIteration)
         });
     }
 }
 
 /// A SCALE-encoded header with a slot, and with the authorities of a large set.
-fn header() -> Vec<u8> {
+fn header(slot: u64) -> Vec<u8> {
     let mut header = vec![1; 32];
     header.push(4 << 2);
     header.extend([2; 64]);
@@ -153,7 +160,7 @@ fn header() -> Vec<u8> {
     header.extend([2 << 2, 6]);
     header.extend(b"aura");
     header.push(8 << 2);
-    header.extend(7_u64.to_le_bytes());
+    header.extend(slot.to_le_bytes());
     header.extend([4]);
     header.extend(b"aura");
     header.extend((20_000_u32 << 2 | 2).to_le_bytes());

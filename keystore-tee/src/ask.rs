@@ -13,6 +13,7 @@ use crate::{
     keystore::{POSSESSION, TEST},
     lease::Role,
     metrics::{Outcome, NOT_HOLDER},
+    refusal,
     shown::shown,
     verify::Wrong,
     waiting, TEEKeystore, TARGET,
@@ -153,9 +154,15 @@ impl TEEKeystore {
         if self.keeper.role().idle() && needs_lease(&call) {
             return Err(Failure::NotHolder { holder: self.keeper.holder() }.into());
         }
+        let round = refusal::round_of(&call);
         let asked = self.client.call(call, until);
         match &asked {
-            Err(CallError::Failed(Failure::Refused { rule })) => self.metrics.refused(rule),
+            Err(CallError::Failed(Failure::Refused { rule })) => {
+                self.metrics.refused(rule);
+                if let Some(round) = round {
+                    self.refused.note(rule, round);
+                }
+            }
             Err(CallError::Failed(Failure::NotHolder { .. })) => {
                 self.metrics.refused(NOT_HOLDER);
                 self.keeper.look();
@@ -178,7 +185,12 @@ impl TEEKeystore {
     }
 
     fn end<T>(&self, key: &KeyId, patience: Patience, missing: Missing, started: Instant) -> Result<Option<T>, Error> {
-        let level = match missing {
+        let level = match &missing {
+            Missing::Call(CallError::Failed(Failure::Refused { rule }))
+                if refusal::harmless_seal(key.key_type, rule).is_some() =>
+            {
+                Level::Warn
+            }
             Missing::Wrong(_) | Missing::Call(CallError::Failed(Failure::Refused { .. })) => Level::Error,
             _ => Level::Warn,
         };
@@ -229,7 +241,10 @@ impl TEEKeystore {
                 format!("a wrong answer from the daemon at {endpoint} for a key of type {kind} was not used: {wrong}")
             }
             Missing::Call(CallError::Failed(Failure::Refused { rule })) => {
-                format!("the TEE's policy refused a signature of type {kind}, rule {}", shown(rule))
+                match refusal::harmless_seal(key.key_type, rule) {
+                    Some(why) => format!("no block in this slot, and no harm done (rule {}): {why}", shown(rule)),
+                    None => format!("the TEE's policy refused a signature of type {kind}, rule {}", shown(rule)),
+                }
             }
             Missing::Call(CallError::Failed(failure @ Failure::NotHolder { .. })) => {
                 format!("no signature of type {kind}: {failure}")
@@ -273,6 +288,7 @@ fn needs_lease(call: &Call) -> bool {
         Call::Sign { key, .. } | Call::SignPrehashed { key, .. } => key,
         Call::VrfSign { key, .. } | Call::VrfPreOutput { key, .. } | Call::Retire(key) => key,
         Call::Info | Call::Generate { .. } | Call::List { .. } | Call::Has(_) | Call::Lease(_) => return false,
+        Call::Watermarks { .. } | Call::RaiseWatermark { .. } => return false,
     };
     key.key_type != TEST.0
 }

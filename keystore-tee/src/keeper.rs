@@ -21,7 +21,8 @@ use crate::{
     shown::shown,
     status::Status,
     takeover::Round,
-    TARGET,
+    votes::Votes,
+    watermarks, TARGET,
 };
 
 /// The longest pause between two questions.
@@ -43,6 +44,10 @@ struct Inner {
     /// Since when this node is active.
     active: Option<Instant>,
     up: bool,
+    /// There is a connection, be it silent.
+    kept: bool,
+    /// The watermarks are to be read: the TEE may have signed for another node, or forgotten something.
+    unread: bool,
     /// The daemon is to be asked without a pause.
     urgent: bool,
     released: bool,
@@ -51,7 +56,16 @@ struct Inner {
 impl Keeper {
     pub(crate) fn new(mine: Identity) -> Self {
         let candidate = Candidate::new(mine, Role::Unknown);
-        let inner = Inner { candidate, heard: None, active: None, up: false, urgent: false, released: false };
+        let inner = Inner {
+            candidate,
+            heard: None,
+            active: None,
+            up: false,
+            kept: false,
+            unread: false,
+            urgent: false,
+            released: false,
+        };
         Self { inner: Mutex::new(inner), changed: Condvar::new(), role: watch::Sender::new(Role::Unknown) }
     }
 
@@ -67,7 +81,9 @@ impl Keeper {
         let mut inner = self.inner.lock();
         let up = matches!(state, State::Up(_));
         inner.urgent |= up && !inner.up;
+        inner.unread |= up && !inner.kept;
         inner.up = up;
+        inner.kept = up || *state == State::Unresponsive;
         self.changed.notify_all();
     }
 
@@ -161,10 +177,22 @@ impl Keeper {
         let mut inner = self.inner.lock();
         let standing = inner.candidate.judge(&lease);
         let (role, now) = (inner.candidate.role(), Instant::now());
+        inner.unread |= role == Role::Active && inner.active.is_none();
         inner.heard = Some((lease, now));
         inner.active = (role == Role::Active).then(|| inner.active.unwrap_or(now));
         self.role.send_if_modified(|was| std::mem::replace(was, role) != role);
         standing
+    }
+
+    /// Whether the watermarks are to be read now. Only an active node's votes depend on them.
+    fn take_unread(&self) -> bool {
+        let mut inner = self.inner.lock();
+        inner.candidate.role() == Role::Active && std::mem::take(&mut inner.unread)
+    }
+
+    /// The watermarks could not be read.
+    fn still_unread(&self) {
+        self.inner.lock().unread = true;
     }
 
     fn round(&self) -> Option<Round> {
@@ -176,19 +204,26 @@ impl Keeper {
     }
 }
 
-/// Asks for the lease until the keystore is released.
-pub(crate) fn keep(client: &Client, keeper: &Keeper, status: &Status) {
+/// Asks for the lease until the keystore is released, and whenever the node becomes active or is connected anew, for
+/// how far its keys have come.
+pub(crate) fn keep(client: &Client, keeper: &Keeper, votes: &Votes, status: &Status) {
+    let ask = |call| client.call(call, Until::Deadline(Instant::now() + PATIENCE));
     let mut pause = SELDOM;
     let mut told = News::default();
+    let mut unread = None;
     while let Some(claim) = keeper.next(pause) {
-        let why = match client.call(Call::Lease(claim), Until::Deadline(Instant::now() + PATIENCE)) {
+        let why = match ask(Call::Lease(claim)) {
             Ok(Reply::Lease(lease)) => {
                 let standing = keeper.judge(lease);
                 for (level, line) in told.of(standing, &lease, keeper.round(), Instant::now()) {
                     log::log!(target: TARGET, level, "{line}");
                 }
-                let undecided = keeper.role() == Role::Unknown;
-                status.decided(if undecided { Err(news::line(standing, &lease)) } else { Ok(()) });
+                read_watermarks(ask, keeper, votes, &mut unread);
+                status.decided(match keeper.role() {
+                    Role::Unknown => Err(news::line(standing, &lease)),
+                    Role::Active if !votes.marked() => Err(unread.as_ref().map(unreadable)),
+                    _ => Ok(()),
+                });
                 pause = interval(lease.lasts_ms);
                 continue;
             }
@@ -201,6 +236,35 @@ pub(crate) fn keep(client: &Client, keeper: &Keeper, status: &Status) {
         log::log!(target: TARGET, level, "the lease on the keys could not be asked for: {why}; trying again");
         pause = SELDOM;
     }
+}
+
+/// Reads how far the keys have come, if that is due. `unread` is why it could not be read before.
+fn read_watermarks(
+    ask: impl FnMut(Call) -> Result<Reply, CallError>,
+    keeper: &Keeper,
+    votes: &Votes,
+    unread: &mut Option<String>,
+) {
+    if !keeper.take_unread() {
+        return;
+    }
+    match watermarks::read(ask) {
+        Ok(marks) => {
+            votes.mark(marks);
+            *unread = None;
+        }
+        Err(error) => {
+            keeper.still_unread();
+            let why = shown(error);
+            let level = if unread.as_ref() == Some(&why) || !keeper.is_up() { Level::Debug } else { Level::Warn };
+            log::log!(target: TARGET, level, "{}; trying again", unreadable(&why));
+            *unread = Some(why);
+        }
+    }
+}
+
+fn unreadable(why: &String) -> String {
+    format!("what the keys have signed so far could not be read: {why}")
 }
 
 /// Often enough for a lease of this length.

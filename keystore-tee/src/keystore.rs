@@ -144,12 +144,15 @@ impl Keystore for TEEKeystore {
         self.cache.all(key_type.0).ok_or(Error::Unavailable)
     }
 
-    /// Whether this node signs with all of these: a standby does not, whatever the TEE holds. Aura asks in each slot;
-    /// GRANDPA once for each round, and once for each voter that it makes, for its commits.
+    /// Whether this node signs with all of these: a standby does not, whatever the TEE holds, nor does one vote that is
+    /// in a round which its key has left behind ([`TEEKeystore::follow`]). Aura asks in each slot; GRANDPA once for
+    /// each round, and once for each voter that it makes, for its commits.
     fn has_keys(&self, public_keys: &[(Vec<u8>, KeyTypeId)]) -> bool {
         let active = self.role() == Role::Active;
         let has = |(public, key_type): &(Vec<u8>, KeyTypeId)| {
-            (active || *key_type == TEST) && self.cache.has(key_type.0, public)
+            (active || *key_type == TEST)
+                && self.cache.has(key_type.0, public)
+                && (*key_type != key_types::GRANDPA || self.votes.allow(public))
         };
         self.cache.loaded() && public_keys.iter().all(has)
     }

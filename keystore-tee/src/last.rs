@@ -74,7 +74,7 @@ impl MetricSource for Source {
 
 /// Set id and round of a GRANDPA vote: SCALE `(Message, round: u64, set_id: u64)`, where a message is its stage, a hash
 /// and a number of 32 bits.
-fn round_of(vote: &[u8]) -> Option<Round> {
+pub(crate) fn round_of(vote: &[u8]) -> Option<Round> {
     let (_, round, set) = <((u8, [u8; 32], u32), u64, u64)>::decode(&mut &vote[..]).ok()?;
     Some((set, round))
 }

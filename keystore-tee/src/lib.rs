@@ -22,14 +22,23 @@
 //! Several nodes may use one daemon; it leases its keys to one of them, and signs for no other. The keystore asks for
 //! the lease by itself, and again all the time. What comes of it is the node's [`Role`]: `has_keys` is true on the
 //! active node only, so that GRANDPA and Aura merely follow on any other. A standby takes over when nobody holds the
-//! lease and two rounds of GRANDPA have passed, which the node tells with [`TEEKeystore::observe_round`]. An active node
-//! that finds another in its place never signs again; [`TEEKeystore::superseded`] tells it to end its process. Keys of
-//! type `test` and proofs of possession need no lease.
+//! lease and two rounds of GRANDPA have passed, which the node tells with [`TEEKeystore::observe_round`]. An active
+//! node that finds another in its place never signs again; [`TEEKeystore::superseded`] tells it to end its process.
+//! Keys of type `test` and proofs of possession need no lease.
 //!
 //! GRANDPA asks `has_keys` for each round, and once more when it makes a voter, which it does at its start and when the
 //! set of authorities changes: only a voter that had its key then sends commits. A standby that becomes active votes
 //! from the next round on, and sends no commits before the set changes or its process is started again. Other
 //! validators send them meanwhile.
+//!
+//! # What a key has signed already
+//!
+//! The TEE refuses a vote that contradicts one of its key's, and a refused vote ends GRANDPA's voter. A node whose
+//! database was purged, put back from a copy or cut short would ask for such votes. So it tells where its GRANDPA is
+//! ([`TEEKeystore::follow`]), and the keystore, when the node becomes active and on each new connection, reads how far
+//! its keys have come. While GRANDPA is in a round that its key has left behind, `has_keys` is false for that key: the
+//! node follows without voting, says so once, and votes again when the round has passed. What is refused all the same
+//! is in [`TEEKeystore::refusal`].
 //!
 //! # While the TEE is away
 //!
@@ -37,7 +46,8 @@
 //!   was read for the first time, `keys` is [`Unavailable`](sp_keystore::Error::Unavailable) and `has_keys` false.
 //! - A GRANDPA vote waits for as long as it takes, since a voter without a signature ends the node: also for a daemon
 //!   that came back with another store, and holds no such key, and without the lease, for a node that has lost it is
-//!   about to end. Only a refusal by the policy ends it, and [`TEEKeystore::release`]. [`TEEKeystore::up`] is for a gate before a prevote.
+//!   about to end. Only a refusal by the policy ends it, and [`TEEKeystore::release`]. [`TEEKeystore::up`] is for a gate
+//!   before a prevote.
 //! - An Aura seal waits until the deadline that came with its header ([`TEEKeystore::offer_header`]); then the slot is
 //!   lost, and the node goes on.
 //! - Anything else is an error at once while the TEE is away, and else after ten seconds.
@@ -52,16 +62,19 @@
 //!   The connection is kept, because a new one would lead to the same daemon.
 //! - A VRF pre-output by itself cannot be verified: nothing proves it.
 //! - The daemon can refuse service, for instance by claiming that the policy refused a vote, which ends a voter as a
-//!   true refusal does, or that another node holds the lease. It can also give the lease to two nodes at once: only the
-//!   policy of the trusted application, which judges what it signs, is safety. It can hide keys or list keys that nobody holds, whose signatures will not verify. A public
-//!   key that it reports as just made is believed until its first signature.
+//!   true refusal does, that keys have voted in rounds to come, or that another node holds the lease. It can also give
+//!   the lease to two nodes at once: only the policy of the trusted application, which judges what it signs, is safety.
+//!   It can hide keys or list keys that nobody holds, whose signatures will not verify. A public key that it reports as
+//!   just made is believed until its first signature.
 //! - Seeds are sent only to a TEE that says it is for development. The daemon passes that on, so a seed in use
 //!   anywhere else must not be given to a keystore at all.
 
 #![forbid(unsafe_code)]
 
+mod abstention;
 mod ask;
 mod cache;
+mod connection;
 mod headers;
 mod keeper;
 mod keystore;
@@ -70,13 +83,16 @@ mod lease;
 mod listing;
 mod metrics;
 mod news;
+mod refusal;
 mod scheme;
 mod seed;
 mod shown;
 mod status;
 mod takeover;
 mod verify;
+mod votes;
 mod waiting;
+mod watermarks;
 
 use std::{
     any::Any,
@@ -94,9 +110,8 @@ use holdfast_protocol::client::{Client, ClientOptions, State};
 pub use holdfast_protocol::{
     endpoint::{Endpoint, UriError},
     lease::{Identity, Lease, Tenure},
-    message::TeeInfo,
+    message::{GrandpaRound, TeeInfo},
 };
-use log::Level;
 use parking_lot::Mutex;
 use sp_panic_handler::AbortGuard;
 use substrate_prometheus_endpoint::{PrometheusError, Registry};
@@ -106,10 +121,14 @@ use crate::{
     headers::{Headers, Offer},
     keeper::Keeper,
     metrics::Metrics,
-    status::{Change, Status, UNUSABLE},
+    refusal::Refused,
+    status::{Change, Status},
+    votes::Votes,
 };
+pub use abstention::Place;
 pub use lease::Role;
 pub use listing::{read as read_keys, ListError};
+pub use refusal::Refusal;
 pub use shown::shown;
 
 /// Where everything here logs to.
@@ -122,6 +141,8 @@ pub struct TEEKeystore {
     status: Arc<Status>,
     metrics: Arc<Metrics>,
     keeper: Arc<Keeper>,
+    votes: Arc<Votes>,
+    refused: Refused,
     headers: Headers,
     insert_allowed: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -155,7 +176,7 @@ impl TEEKeystore {
                 if change == Change::Returned {
                     metrics.reconnected();
                 }
-                if let Some((level, line)) = line(&endpoint, state, change) {
+                if let Some((level, line)) = connection::line(&endpoint, state, change) {
                     log::log!(target: TARGET, level, "{line}");
                 }
             }
@@ -166,6 +187,8 @@ impl TEEKeystore {
             status,
             metrics,
             keeper,
+            votes: Arc::default(),
+            refused: Refused::default(),
             headers: Headers::default(),
             insert_allowed: AtomicBool::new(false),
             threads: Mutex::default(),
@@ -195,19 +218,22 @@ impl TEEKeystore {
         connect(&self.client)?;
         let (client, cache, status) = (self.client.clone(), self.cache.clone(), self.status.clone());
         threads.push(start("tee-keys", move || listing::keep_current(&client, &cache, &status))?);
-        let (client, keeper, status) = (self.client.clone(), self.keeper.clone(), self.status.clone());
-        threads.push(start("tee-lease", move || keeper::keep(&client, &keeper, &status))?);
+        let (client, keeper, votes) = (self.client.clone(), self.keeper.clone(), self.votes.clone());
+        let status = self.status.clone();
+        threads.push(start("tee-lease", move || keeper::keep(&client, &keeper, &votes, &status))?);
         Ok(())
     }
 
-    /// Waits until the TEE can sign, its list of keys was read, and it is known whether this node signs.
+    /// Waits until the TEE can sign, its list of keys was read, and it is known whether this node signs and, if it
+    /// does, what its keys have signed so far.
     pub fn wait_ready(&self, timeout: Duration) -> Result<TeeInfo, NotReady> {
         self.status
             .wait_ready(timeout)
             .map_err(|reason| NotReady { endpoint: self.client.endpoint().clone(), reason: shown(reason) })
     }
 
-    /// Resolves once the list of keys was read for the first time and the role is known; needs no particular runtime.
+    /// Resolves once the list of keys was read for the first time, and the role is known and, of an active node, what
+    /// its keys have signed so far; needs no particular runtime.
     pub fn ready(&self) -> impl Future<Output = ()> + Send + 'static {
         self.status.ready()
     }
@@ -244,9 +270,26 @@ impl TEEKeystore {
         self.keeper.observe((set_id, round));
     }
 
+    /// Where to look for the place of the node's GRANDPA, before its voter starts: `place` is asked on the voter's
+    /// thread, and must not wait for the voter. Without it a key votes in every round, and the TEE may refuse it. A
+    /// second call changes nothing.
+    pub fn follow(&self, place: impl Fn() -> Result<Place, String> + Send + Sync + 'static) {
+        self.votes.follow(place);
+    }
+
+    /// The last round in which this node does not vote because of what its key has signed, while it is not past it.
+    pub fn abstains_until(&self) -> Option<GrandpaRound> {
+        self.votes.abstains_until()
+    }
+
+    /// The vote that the TEE's policy refused, if it did: the voter has ended or is about to.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refused.get()
+    }
+
     /// Counts from now on in the node's registry. A second call is an error.
     pub fn register_metrics(&self, registry: &Registry) -> Result<(), PrometheusError> {
-        self.metrics.register(registry, &self.keeper)?;
+        self.metrics.register(registry, &self.keeper, &self.votes)?;
         self.metrics.connected(self.status.tee().is_some());
         Ok(())
     }
@@ -293,89 +336,4 @@ fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
 /// In a node every panic ends the process; none that a daemon's answer could cause may.
 fn never_abort() -> Box<dyn Any> {
     Box::new(AbortGuard::never_abort())
-}
-
-/// What the node's log says of a change.
-fn line(endpoint: &Endpoint, state: &State, change: Change) -> Option<(Level, String)> {
-    Some(match (state, change) {
-        (_, Change::None) | (State::Deferred | State::Connecting | State::Closed, _) => return None,
-        (State::Up(tee), _) if tee.keys.is_none() => {
-            (Level::Error, format!("the signer at {endpoint} cannot sign: {UNUSABLE}"))
-        }
-        (State::Up(tee), Change::Met) => {
-            let held =
-                format!("keys are held by {} (TA version {}) behind {endpoint}", shown(&tee.kind), tee.ta_version);
-            if tee.simulated {
-                (Level::Warn, format!("🔓 {held}: it protects nothing, use it for development only"))
-            } else {
-                (Level::Info, format!("🔐 {held}"))
-            }
-        }
-        (State::Up(_), Change::Returned) => (Level::Info, format!("the signer at {endpoint} is back")),
-        (State::Up(_), Change::Other) => (Level::Info, format!("the signer at {endpoint} answers again")),
-        (State::Unresponsive, _) => (Level::Warn, format!("the signer at {endpoint} does not answer")),
-        (State::Down(reason), _) => {
-            (Level::Warn, format!("the signer at {endpoint} is away: {}; trying again", shown(reason)))
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use holdfast_protocol::{client::Unreachable, message::Rejection};
-
-    fn tee(simulated: bool) -> TeeInfo {
-        let kind = if simulated { "software TEE, not a TEE" } else { "OP-TEE" };
-        TeeInfo {
-            ta_version: 1,
-            schema: 1,
-            kind: kind.into(),
-            simulated,
-            development: simulated,
-            keys: Some(2),
-            catalogue: 1,
-            rollback_protected: !simulated,
-        }
-    }
-
-    #[test]
-    fn every_change_is_told_in_one_line_that_names_the_signer() {
-        let endpoint: Endpoint = "unix:///run/h.sock".parse().expect("a valid URI");
-        let line = |state, change| line(&endpoint, &state, change);
-        let told = |level, text: &str| Some((level, text.to_string()));
-        assert_eq!(
-            line(State::Up(tee(true)), Change::Met),
-            told(
-                Level::Warn,
-                "🔓 keys are held by software TEE, not a TEE (TA version 1) behind unix:///run/h.sock: it protects \
-                 nothing, use it for development only"
-            )
-        );
-        assert_eq!(
-            line(State::Up(tee(false)), Change::Met),
-            told(Level::Info, "🔐 keys are held by OP-TEE (TA version 1) behind unix:///run/h.sock")
-        );
-        let unusable = TeeInfo { keys: None, ..tee(false) };
-        assert_eq!(
-            line(State::Up(unusable), Change::Returned),
-            told(
-                Level::Error,
-                "the signer at unix:///run/h.sock cannot sign: its store cannot be used; the daemon's log says why"
-            )
-        );
-        assert_eq!(
-            line(State::Up(tee(true)), Change::Returned),
-            told(Level::Info, "the signer at unix:///run/h.sock is back")
-        );
-        let refused = State::Down(Unreachable::Connection("connection refused".into()));
-        assert_eq!(
-            line(refused.clone(), Change::Other),
-            told(Level::Warn, "the signer at unix:///run/h.sock is away: connection refused; trying again")
-        );
-        assert_eq!(line(refused, Change::None), None);
-        let (_, other) =
-            line(State::Down(Unreachable::Rejected(Rejection::Genesis([7; 32]))), Change::Other).expect("a line");
-        assert!(other.ends_with("or restart this one; trying again"), "not cut short: {other}");
-    }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The most keys that are believed, so that a list without end takes no memory without end.
-const MAX_KEYS: usize = 65_536;
+pub(crate) const MAX_KEYS: usize = 65_536;
 
 /// Keys that somebody else made or retired are noticed within this time.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -10,13 +10,13 @@ use substrate_prometheus_endpoint::{
     PrometheusError, Registry, SourcedGauge, U64,
 };
 
-use crate::{keeper::Keeper, last::Last, lease::Role};
+use crate::{keeper::Keeper, last::Last, lease::Role, votes::Votes};
 
 /// Key types that have a label of their own; all others share `other`, so that no caller can make labels.
 const KEY_TYPES: [[u8; 4]; 8] = [*b"aura", *b"gran", *b"babe", *b"beef", *b"imon", *b"audi", *b"acco", *b"test"];
 
 /// The rules of the signing policy that have a label of their own; all others share `other`.
-const RULES: [&str; 10] = [
+const RULES: [&str; 15] = [
     "DevelopmentOnly",
     "UnknownKeyType",
     "AuraNeedsHeader",
@@ -26,6 +26,11 @@ const RULES: [&str; 10] = [
     "MalformedProofOfPossession",
     "VrfNotAllowed",
     "PrehashedNotAllowed",
+    "GrandpaDoubleVote",
+    "GrandpaOldRound",
+    "AuraDoubleSeal",
+    "AuraOldSlot",
+    "BelowCeiling",
     NOT_HOLDER,
 ];
 /// What the daemon refuses by itself: this node does not hold the lease.
@@ -93,8 +98,14 @@ impl Drop for Waiting {
 }
 
 impl Metrics {
-    /// Registers all of them, once, with those that are read from the keeper of the lease.
-    pub(crate) fn register(&self, registry: &Registry, keeper: &Arc<Keeper>) -> Result<(), PrometheusError> {
+    /// Registers all of them, once, with those that are read from the keeper of the lease and from what is known of
+    /// votes.
+    pub(crate) fn register(
+        &self,
+        registry: &Registry,
+        keeper: &Arc<Keeper>,
+        votes: &Arc<Votes>,
+    ) -> Result<(), PrometheusError> {
         if self.0.get().is_some() {
             return Err(PrometheusError::AlreadyReg);
         }
@@ -104,6 +115,9 @@ impl Metrics {
         let refusals = Opts::new("holdfast_refusals_total", "Requests that the signer refused, by rule");
         let role = Opts::new("holdfast_tee_role", "1 for the role that this node has, else 0").variable_label("role");
         register(SourcedGauge::new(&role, Roles(keeper.clone()))?, registry)?;
+        let abstaining =
+            Opts::new("holdfast_abstaining", "1 while what its key has signed keeps the node from voting, else 0");
+        register(SourcedGauge::new(&abstaining, Abstaining(votes.clone()))?, registry)?;
         let last = Arc::<Last>::default();
         last.register(registry)?;
         let registered = Registered {
@@ -195,6 +209,18 @@ impl MetricSource for Roles {
     }
 }
 
+/// Whether the node abstains because of what its key has signed before.
+#[derive(Clone)]
+struct Abstaining(Arc<Votes>);
+
+impl MetricSource for Abstaining {
+    type N = u64;
+
+    fn collect(&self, mut set: impl FnMut(&[&str], u64)) {
+        set(&[], self.0.abstains_until().is_some().into());
+    }
+}
+
 fn label(key_type: &[u8; 4]) -> &'static str {
     let known = KEY_TYPES.iter().find(|known| *known == key_type);
     known.and_then(|known| std::str::from_utf8(known).ok()).unwrap_or("other")
@@ -208,7 +234,7 @@ mod tests {
     fn registered() -> (Metrics, Registry) {
         let (metrics, registry) = (Metrics::default(), Registry::new());
         let keeper = Arc::new(Keeper::new(Identity::default()));
-        metrics.register(&registry, &keeper).expect("an empty registry takes them");
+        metrics.register(&registry, &keeper, &Arc::default()).expect("an empty registry takes them");
         (metrics, registry)
     }
 
@@ -277,7 +303,7 @@ mod tests {
     fn a_second_registration_is_an_error_and_no_panic() {
         let (metrics, registry) = registered();
         let keeper = Arc::new(Keeper::new(Identity::default()));
-        assert!(metrics.register(&registry, &keeper).is_err());
-        assert!(metrics.register(&Registry::new(), &keeper).is_err());
+        assert!(metrics.register(&registry, &keeper, &Arc::default()).is_err());
+        assert!(metrics.register(&Registry::new(), &keeper, &Arc::default()).is_err());
     }
 }

@@ -10,7 +10,7 @@ use sc_service::{ChainType, Configuration, PartialComponents};
 use crate::{
     chain_spec,
     cli::{Cli, Command},
-    exit::{self, LastWord},
+    exit::LastWord,
     service,
     signer::{self, Plan},
 };
@@ -128,10 +128,10 @@ fn run_node(cli: &Cli) -> sc_cli::Result<ExitCode> {
     let told = last_word.clone();
     let ended = runner
         .run_node_until_exit(|config| async move { start(config, plan, told).await.map_err(sc_cli::Error::Service) });
-    match ended {
+    match (ended, last_word.code()) {
         // The log has said it all.
-        Err(_) if last_word.is_superseded() => Ok(ExitCode::from(exit::SUPERSEDED)),
-        ended => ended.map(|()| ExitCode::SUCCESS),
+        (Err(_), Some(code)) => Ok(ExitCode::from(code)),
+        (ended, _) => ended.map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -207,12 +207,14 @@ mod tests {
 
     #[test]
     fn the_help_can_be_built_and_names_every_way_to_name_a_chain() {
+        use crate::exit::{HELP, POLICY, SUPERSEDED};
         use clap::CommandFactory;
         // As sc-cli does.
         let mut command = Cli::command().after_help("Support");
         command.build();
         let help = command.render_long_help().to_string();
         assert!(help.contains("live:FILE") && !help.contains("staging"), "{help}");
-        assert!(help.contains(exit::HELP) && exit::HELP.contains(&exit::SUPERSEDED.to_string()), "{help}");
+        assert!(help.contains(HELP), "{help}");
+        assert!([SUPERSEDED, POLICY].iter().all(|code| HELP.contains(&format!("\n  {code}  "))), "{help}");
     }
 }

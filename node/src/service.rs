@@ -19,7 +19,7 @@ use crate::{
     exit::LastWord,
     rpc,
     sealing::HeaderToSigner,
-    signer::{admitted, lease, other, Embedded, Plan, ReleaseOnExit, Signer},
+    signer::{admitted, lease, other, place, policy, Embedded, Plan, ReleaseOnExit, Signer},
     voting::AwaitTee,
 };
 
@@ -155,9 +155,11 @@ where
     signer.connect(genesis_hash.0, chain_type, authority, config.dev_key_seed.is_some()).await?;
     let voter_state = SharedVoterState::empty();
     if let Some(keystore) = signer.tee().filter(|_| authority) {
+        let database = client.clone();
+        keystore.follow(move || place::read(&*database));
         let set = grandpa_link.shared_authority_set().clone();
         let rounds = lease::Rounds { voter: voter_state.clone(), set };
-        lease::spawn(&task_manager, keystore, client.clone(), rounds, last_word);
+        lease::spawn(&task_manager, keystore, client.clone(), rounds, last_word.clone());
     }
 
     let metrics = N::register_notification_metrics(config.prometheus_registry());
@@ -313,12 +315,15 @@ where
             // GRANDPA asks whether the node holds a voter's key once for each round, and once when it makes a voter, for
             // the commits; it keeps the answers. Before the signer's keys were ever read and the node's role is known
             // there is none to give, so a voter starts after that.
-            if !admitted(keystore, chain_type).await {
+            if !admitted(keystore.clone(), chain_type).await {
                 return;
             }
             match sc_consensus_grandpa::run_grandpa_voter(params) {
                 Ok(voter) => voter.await,
                 Err(e) => log::error!("GRANDPA does not start: {e}"),
+            }
+            if let Some(keystore) = keystore {
+                policy::voter_ended(&keystore, &*client, &last_word);
             }
         };
         task_manager.spawn_essential_handle().spawn_blocking("grandpa-voter", None, voter);

@@ -3,11 +3,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::lease::{Claim, Identity, Lease};
+use crate::{
+    lease::{Claim, Identity, Lease},
+    rule::explained,
+};
+
+pub use crate::watermark::{Floor, GrandpaRound, Position, Watermark};
 
 /// Version of this wire. A daemon refuses a client of another one, and says which it speaks.
-pub const VERSION: u16 = 3;
-/// The longest message in bytes. Only a header with many authorities comes near it; others stay under 4 KiB.
+pub const VERSION: u16 = 4;
+/// The longest message in bytes. Only a header with many authorities comes near it; others stay under 8 KiB.
 pub const MAX_MESSAGE: usize = 36 * 1024;
 /// The most requests that a connection may have without an answer.
 pub const MAX_IN_FLIGHT: usize = 256;
@@ -53,8 +58,8 @@ pub enum Visitor {
         /// Which node.
         identity: Identity,
     },
-    /// An operator's program, for any chain: it looks, makes keys and has them prove possession, and never holds the
-    /// lease.
+    /// An operator's program, for any chain: it looks, makes keys and has them prove possession, raises watermarks, and
+    /// never holds the lease.
     Operator,
 }
 
@@ -212,6 +217,18 @@ pub enum Call {
     Retire(KeyId),
     /// Asks who holds the lease on the keys, and perhaps for it.
     Lease(Claim),
+    /// A page of watermarks after that of the given key, of the keys that have one.
+    Watermarks {
+        /// The last key of the page before.
+        after: Option<KeyId>,
+    },
+    /// Raises a key's watermark; for operators' programs only. One that is higher stays as it is.
+    RaiseWatermark {
+        /// The key, of the position's kind.
+        key: KeyId,
+        /// Nothing new is signed there or before it.
+        to: Position,
+    },
 }
 
 /// Secret bytes for a development TEE; wiped when dropped, and shown to nobody.
@@ -255,6 +272,17 @@ pub enum Reply {
     Retired,
     /// To [`Call::Lease`].
     Lease(Lease),
+    /// To [`Call::Watermarks`].
+    Watermarks {
+        /// Of every key.
+        floor: Floor,
+        /// The page.
+        watermarks: Vec<Watermark>,
+        /// There are more after the last.
+        more: bool,
+    },
+    /// To [`Call::RaiseWatermark`].
+    WatermarkRaised,
 }
 
 /// What a trusted application says of itself.
@@ -282,7 +310,7 @@ pub struct TeeInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Failure {
     /// The trusted application's policy forbids it; the rule by name.
-    #[error("refused by the signing policy, rule {rule}")]
+    #[error("refused by the signing policy, rule {rule}{}", explained(rule))]
     Refused {
         /// The rule.
         rule: String,

@@ -35,6 +35,7 @@ fn the_example_holds_every_option_and_its_optional_ones_parse() {
     // What is commented out is the default, or stands for any value.
     let default = Config::default();
     assert_eq!((config.store(), config.lease_path()), (default.store(), default.lease_path()));
+    assert_eq!(config.audit_path(), default.audit_path());
     for (probe, prefix) in [("nothing = 1", ""), ("[limits]\nnothing = 1", "[limits]")] {
         let error = parse(probe).expect_err("unknown");
         let options = error.split_once("expected one of").expect("names the options").1;
@@ -70,6 +71,11 @@ fn a_value_that_cannot_be_is_an_error_that_names_its_line_and_the_remedy() {
     refused("lease_ms = 999", 1, "write 1000 to 600000");
     refused("lease_ms = 600001", 1, "write 1000 to 600000");
     refused("log = \"info,=,\"", 1, "write a level");
+    refused("audit_log = \"\"", 1, "name a file, or write off");
+    refused("audit_log = true", 1, "expected a string");
+    refused("audit_log_size = 0", 1, "write 1 to 4096");
+    // Not for whoever writes configuration files.
+    refused("test_only_without_leases = true", 1, "unknown field");
     refused("socket = \"\"", 1, "give an absolute path");
     refused(&format!("socket = \"/{}\"", "x".repeat(107)), 1, "has 108 bytes");
     refused("[limits]\nqueue = 0", 2, "write 1 to 65536");
@@ -153,6 +159,21 @@ fn the_lease_of_each_store_and_application_has_a_file_of_its_own() {
         assert_eq!(path(text), PathBuf::from(file), "{text}");
     }
     assert_eq!(Config::embedded("/x".into()).lease_path(), None);
+}
+
+#[test]
+fn the_audit_log_of_each_store_and_application_is_a_file_of_its_own_unless_it_is_off() {
+    let path = |text: &str| parse(text).expect("parses").audit_path();
+    for (text, file) in [
+        ("", Some("/var/lib/holdfast/soft-tee.audit")),
+        ("store = \"/x/y/\"", Some("/x/y.audit")),
+        ("tee = \"optee\"", Some("/var/lib/holdfast/optee.audit")),
+        ("tee = \"optee\"\naudit_log = \"/z\"", Some("/z")),
+        ("audit_log = \"off\"", None),
+    ] {
+        assert_eq!(path(text), file.map(PathBuf::from), "{text}");
+    }
+    assert_eq!(Config::embedded("/x".into()).audit_path(), None);
 }
 
 proptest::proptest! {

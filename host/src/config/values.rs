@@ -1,6 +1,11 @@
 //! The values that options take, each read from the text that the file and the flags share.
 
-use std::{fmt, net::SocketAddr, path::Path, str::FromStr};
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use holdfast_ta_soft::SoftTee;
 use serde::Deserialize;
@@ -40,6 +45,11 @@ pub struct Anywhere(pub SocketAddr);
 #[serde(try_from = "String")]
 pub struct Http(pub Option<SocketAddr>);
 
+/// The file of the audit log, or `off`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct AuditLog(pub Option<PathBuf>);
+
 /// The hash of a genesis block, written as `0x` and 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -72,6 +82,9 @@ pub enum ValueError {
     /// Not a mode.
     #[error("`{0}` is not a mode for the socket: write \"0600\" (this user only) or \"0660\" (its group too)")]
     SocketMode(String),
+    /// No file.
+    #[error("the audit log's path is empty: name a file, or write off")]
+    NoAuditLog,
     /// Not a hash.
     #[error("`{0}` is not a genesis hash: write 0x and 64 hexadecimal digits")]
     Genesis(String),
@@ -210,6 +223,18 @@ impl FromStr for Http {
     }
 }
 
+impl FromStr for AuditLog {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<AuditLog, ValueError> {
+        match text {
+            "" => Err(ValueError::NoAuditLog),
+            "off" => Ok(AuditLog(None)),
+            _ => Ok(AuditLog(Some(text.into()))),
+        }
+    }
+}
+
 impl FromStr for Genesis {
     type Err = ValueError;
 
@@ -240,7 +265,7 @@ macro_rules! try_from_string {
     )* };
 }
 
-try_from_string!(TeeKind, SocketMode, Loopback, Anywhere, Http, Genesis, LogFilter);
+try_from_string!(TeeKind, SocketMode, Loopback, Anywhere, Http, AuditLog, Genesis, LogFilter);
 
 /// Whether a Unix socket can have this path.
 pub fn check_socket_path(path: &Path) -> Result<(), ValueError> {

@@ -334,7 +334,7 @@ mod tests {
         let metrics = Arc::new(Metrics::new());
         let link = Box::new(InProcess::new(SoftTee::in_memory()));
         let (signer, _worker) =
-            worker::start(link, 1, Lessor::new(Duration::from_secs(1)), Busy::new(None), metrics.clone())
+            worker::start(link, 1, Lessor::new(Duration::from_secs(1)), None, Busy::new(None), metrics.clone())
                 .expect("a thread");
         let shared = Arc::new(Shared::new(&Config::default(), signer, metrics));
         let (ours, _theirs) = UnixStream::pair().expect("sockets");

@@ -1,5 +1,5 @@
 use super::*;
-use holdfast_protocol::message::{KeyId, Scheme, Usage};
+use holdfast_protocol::message::{Call, Context, KeyId, Position, Scheme, Usage};
 use proptest::{collection::vec, prelude::*};
 
 const LASTS: Duration = Duration::from_secs(10);
@@ -355,6 +355,8 @@ fn calls(key_type: &[u8; 4]) -> Vec<(Call, Right)> {
         (Call::VrfSign { key: key(key_type), input: [1; 32] }, guarded),
         (Call::VrfPreOutput { key: key(key_type), input: [1; 32] }, guarded),
         (Call::Retire(key(key_type)), guarded),
+        (Call::Watermarks { after: None }, Right::Anybody),
+        (Call::RaiseWatermark { key: key(key_type), to: Position::Aura(1) }, Right::Operator),
     ];
     calls.extend(
         CLAIMS.map(|claim| (Call::Lease(claim), if claim == Claim::Look { Right::Anybody } else { Right::Node })),
@@ -381,16 +383,45 @@ fn what_signs_needs_the_lease_but_a_proof_of_possession_and_test_keys() {
 
 // On the attack surface: whoever can connect can say that it is an operator's program.
 #[test]
-fn an_operator_can_do_what_anybody_can_and_nothing_else_whoever_holds_the_lease() {
+fn an_operator_can_do_what_anybody_can_and_raise_watermarks_whoever_holds_the_lease() {
     for situation in SITUATIONS {
         let (leases, _cast, now) = stage(situation);
         for (call, right) in calls(b"gran").into_iter().chain(calls(b"test")) {
             match leases.permit(Right::to(&call), &Caller::Operator, now) {
-                Ok(()) => assert_eq!(right, Right::Anybody, "{call:?}"),
-                Err(failure) => assert!(matches!(failure, Failure::BadRequest(_)) && right != Right::Anybody),
+                Ok(()) => assert!(matches!(right, Right::Anybody | Right::Operator), "{call:?}"),
+                Err(failure) => {
+                    assert!(matches!(failure, Failure::BadRequest(_)) && matches!(right, Right::Node | Right::Holder));
+                }
             }
         }
     }
+}
+
+#[test]
+fn a_node_raises_no_watermark_whoever_holds_the_lease() {
+    for situation in SITUATIONS {
+        let (leases, cast, now) = stage(situation);
+        for node in cast.all() {
+            let refused = leases.permit(Right::Operator, &Caller::Node(node.clone()), now);
+            assert!(matches!(refused, Err(Failure::BadRequest(why)) if why.contains("import-watermarks")));
+        }
+    }
+}
+
+#[test]
+fn without_leases_every_node_is_told_that_it_holds_it_and_an_operator_that_nobody_does() {
+    let (cast, now) = (Cast::new(), Instant::now());
+    let mut leases = Leases::everybodys(LASTS, now);
+    for node in cast.all() {
+        for what in CLAIMS {
+            assert!(!leases.grants(what, node, now) && leases.heard(node, now, now).is_none());
+            assert_eq!(tenure(&leases, node, now), Tenure::Yours);
+            assert!(holds(&leases, node, now));
+        }
+    }
+    assert!(leases.watch(now + 2 * LASTS).is_none());
+    assert!(matches!(leases.seen_by(&Caller::Operator, now).tenure, Tenure::Free { last: None, .. }));
+    assert!(leases.permit(Right::Holder, &Caller::Operator, now).is_err());
 }
 
 #[test]

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 const SCHEMES: [message::Scheme; 3] = [message::Scheme::Sr25519, message::Scheme::Ed25519, message::Scheme::Ecdsa];
 const AURA: [u8; 4] = *b"aura";
+const ROUND: message::GrandpaRound = message::GrandpaRound { set_id: 3, round: 5 };
+const TA_ROUND: ta::GrandpaRound = ta::GrandpaRound { set_id: 3, round: 5 };
 /// The one call that is not for the trusted application.
 const LEASE: Call = Call::Lease(Claim::Take);
 
@@ -49,6 +51,8 @@ fn calls() -> Vec<Call> {
         Call::VrfSign { key: key(sr), input: [4; 32] },
         Call::VrfPreOutput { key: key(sr), input: [5; 32] },
         Call::Retire(key(sr)),
+        Call::Watermarks { after: None },
+        Call::RaiseWatermark { key: key(sr), to: message::Position::Aura(6) },
     ]
 }
 
@@ -64,7 +68,19 @@ fn replies() -> Vec<ta::Reply> {
         ta::Reply::VrfSignature { pre_output: [1; 32], proof: [2; 64] },
         ta::Reply::VrfPreOutput([6; 32]),
         ta::Reply::Retired,
+        watermarks(&[1], false),
+        ta::Reply::WatermarkRaised,
     ]
+}
+
+/// Of `aura` keys.
+fn watermarks(publics: &[u8], more: bool) -> ta::Reply {
+    let watermark = |public| ta::WatermarkInfo { id: listed(public).id, highest: ta::Position::Aura(8) };
+    ta::Reply::Watermarks {
+        floor: ta::Positions::default(),
+        watermarks: publics.iter().copied().map(watermark).collect(),
+        more,
+    }
 }
 
 fn info(kind: Kind) -> ta::Info {
@@ -134,6 +150,18 @@ fn each_call_becomes_its_command_with_every_field() {
                 Command::VrfPreOutput { id: id.clone(), input: [5; 32] },
             ),
             (Call::Retire(key(scheme)), Command::Retire { id: id.clone() }),
+            (
+                Call::Watermarks { after: Some(key(scheme)) },
+                Command::Watermarks { after: Some(id.clone()), limit: MAX_PAGE },
+            ),
+            (
+                Call::RaiseWatermark { key: key(scheme), to: message::Position::Aura(7) },
+                Command::RaiseWatermark { id: id.clone(), to: ta::Position::Aura(7) },
+            ),
+            (
+                Call::RaiseWatermark { key: key(scheme), to: message::Position::Grandpa(ROUND) },
+                Command::RaiseWatermark { id: id.clone(), to: ta::Position::Grandpa(TA_ROUND) },
+            ),
         ];
         for (call, command) in pairs {
             let name = call_name(&call);
@@ -180,6 +208,59 @@ fn each_reply_keeps_every_field() {
             seeded: true,
         }))
     );
+}
+
+#[test]
+fn watermarks_keep_every_field() {
+    let id = ta::KeyId { scheme: ta::Scheme::Ed25519, key_type: *b"gran", public: vec![2; 32] };
+    let reply = ta::Reply::Watermarks {
+        floor: ta::Positions { grandpa: Some(TA_ROUND), slot: Some(9) },
+        watermarks: vec![
+            ta::WatermarkInfo { id: listed(1).id, highest: ta::Position::Aura(7) },
+            ta::WatermarkInfo { id, highest: ta::Position::Grandpa(TA_ROUND) },
+        ],
+        more: true,
+    };
+    let id = KeyId { scheme: message::Scheme::Sr25519, key_type: AURA, public: vec![1; 32] };
+    let gran = KeyId { scheme: message::Scheme::Ed25519, key_type: *b"gran", public: vec![2; 32] };
+    assert_eq!(
+        answered(Call::Watermarks { after: None }, Ok(reply)),
+        Ok(Reply::Watermarks {
+            floor: message::Floor { grandpa: Some(ROUND), slot: Some(9) },
+            watermarks: vec![
+                message::Watermark { id, highest: message::Position::Aura(7) },
+                message::Watermark { id: gran, highest: message::Position::Grandpa(ROUND) },
+            ],
+            more: true,
+        })
+    );
+}
+
+#[test]
+fn a_watermark_that_is_not_of_its_keys_kind_is_not_believed() {
+    for (key_type, highest, kind) in [
+        (*b"aura", ta::Position::Aura(1), true),
+        (*b"gran", ta::Position::Grandpa(TA_ROUND), true),
+        (*b"aura", ta::Position::Grandpa(TA_ROUND), false),
+        (*b"gran", ta::Position::Aura(1), false),
+        (*b"test", ta::Position::Aura(1), false),
+    ] {
+        let id = ta::KeyId { scheme: ta::Scheme::Ed25519, key_type, public: vec![1; 32] };
+        let watermarks = vec![ta::WatermarkInfo { id, highest }];
+        let reply = ta::Reply::Watermarks { floor: ta::Positions::default(), watermarks, more: false };
+        assert_eq!(answered(Call::Watermarks { after: None }, Ok(reply)).is_ok(), kind, "{key_type:?}");
+    }
+}
+
+#[test]
+fn only_its_own_answer_to_the_farewell_is_taken_for_one() {
+    assert_eq!(farewell(), ta::Request::V1(Command::Close).encode());
+    assert_eq!(took_leave(&ta::Answer::V1(Ok(ta::Reply::Closed)).encode()), Ok(()));
+    for answer in [ta::Answer::V1(Ok(ta::Reply::Retired)).encode(), vec![], vec![0; MAX_ANSWER + 1]] {
+        assert!(matches!(took_leave(&answer), Err(Failure::Tee(_))));
+    }
+    // To no call may it be the answer.
+    calls().into_iter().for_each(|call| not_believed(call, ta::Reply::Closed));
 }
 
 // Rule 9: a software TEE says so.
@@ -248,6 +329,22 @@ fn a_page_out_of_order_too_long_or_without_end_is_not_believed() {
 }
 
 #[test]
+fn a_page_of_watermarks_out_of_order_too_long_or_without_end_is_not_believed() {
+    let after = |public| {
+        let key = KeyId { public: vec![public; 32], ..key(message::Scheme::Sr25519) };
+        Call::Watermarks { after: Some(key) }
+    };
+    assert!(answered(after(1), Ok(watermarks(&[2, 3], true))).is_ok());
+    assert!(answered(after(1), Ok(watermarks(&[], false))).is_ok());
+    for (publics, more) in [(&[3, 2][..], false), (&[2, 2], false), (&[1], true), (&[], true)] {
+        not_believed(after(1), watermarks(publics, more));
+    }
+    let full: Vec<u8> = (0..=64).collect();
+    not_believed(Call::Watermarks { after: None }, watermarks(&full, false));
+    assert!(answered(Call::Watermarks { after: None }, Ok(watermarks(&full[1..], true))).is_ok());
+}
+
+#[test]
 fn each_error_becomes_its_failure() {
     let fails = |error| answered(Call::Info, Err(error)).expect_err("fails");
     for what in [
@@ -257,6 +354,7 @@ fn each_error_becomes_its_failure() {
         BadRequest::WrongScheme,
         BadRequest::TooManyKeys,
         BadRequest::RepeatedKey,
+        BadRequest::WrongPosition,
     ] {
         assert!(matches!(fails(Error::BadRequest(what)), Failure::BadRequest(_)), "{what:?}");
     }
@@ -273,13 +371,15 @@ fn each_error_becomes_its_failure() {
 }
 
 #[test]
-fn each_rule_is_told_by_its_own_name() {
+fn each_rule_is_told_by_its_own_name_which_the_protocol_has_words_for() {
     // Every rule that decodes, so that a new one cannot be left out.
     let rules: Vec<Rule> = (0..=u8::MAX).filter_map(|index| Rule::decode_all(&mut &[index][..]).ok()).collect();
-    assert!(rules.len() >= 11);
+    assert!(rules.len() >= 16);
     for rule in rules {
         let failure = answered(Call::Info, Err(Error::Refused(rule))).expect_err("refused");
-        assert_eq!(failure, Failure::Refused { rule: format!("{rule:?}") });
+        let name = format!("{rule:?}");
+        assert!(holdfast_protocol::rule::meaning(&name).is_some(), "{name}");
+        assert_eq!(failure, Failure::Refused { rule: name });
     }
 }
 
@@ -335,14 +435,14 @@ fn names_are_distinct() {
 proptest! {
     // Rule 7: a bad byte is an error.
     #[test]
-    fn rule_7_no_answer_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), which in 0..9usize) {
+    fn rule_7_no_answer_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), which in 0..11usize) {
         let question = Question::new(calls().swap_remove(which)).expect("a question");
         let believed = question.reply(&bytes).is_ok();
         prop_assert!(!believed || ta::Answer::decode(&mut &bytes[..]).is_ok());
     }
 
     #[test]
-    fn rule_7_no_answer_that_is_almost_right_panics(at in 0..200usize, byte: u8, which in 0..9usize) {
+    fn rule_7_no_answer_that_is_almost_right_panics(at in 0..200usize, byte: u8, which in 0..11usize) {
         let mut answer = ta::Answer::V1(Ok(replies().swap_remove(which))).encode();
         let length = answer.len();
         answer[at % length] = byte;

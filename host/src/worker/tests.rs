@@ -1,5 +1,9 @@
 use super::*;
-use crate::lease::{Connection, Node};
+use crate::{
+    lease::{Connection, Node},
+    link::LinkError,
+    translate::farewell,
+};
 use codec::Encode;
 use holdfast_protocol::{
     lease::{Identity, Tenure},
@@ -11,7 +15,7 @@ use std::sync::mpsc::{channel, Sender};
 /// Longer than any test.
 const LEASE: Duration = Duration::from_secs(3600);
 
-/// Says when it is called, and answers what it is told.
+/// Says when it is called, and answers what it is told. It tells its floor and takes its leave by itself.
 struct Puppet {
     called: Sender<()>,
     told: Receiver<Told>,
@@ -27,7 +31,14 @@ enum Told {
 }
 
 impl Link for Puppet {
-    fn call(&mut self, _: &[u8]) -> Result<Vec<u8>, LinkError> {
+    fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, LinkError> {
+        if request == farewell() {
+            return Ok(ta::Answer::V1(Ok(ta::Reply::Closed)).encode());
+        }
+        if request == watermarks() {
+            let (floor, watermarks) = (ta::Positions::default(), Vec::new());
+            return Ok(ta::Answer::V1(Ok(ta::Reply::Watermarks { floor, watermarks, more: false })).encode());
+        }
         let _ = self.called.send(());
         match self.told.recv() {
             Ok(Told::Has(has)) => Ok(ta::Answer::V1(Ok(ta::Reply::Has(has))).encode()),
@@ -60,10 +71,11 @@ impl Link for Puppet {
 
 struct Stage {
     signer: Signer,
-    worker: Worker,
     metrics: Arc<Metrics>,
     called: Receiver<()>,
+    /// Dropped before the worker, so that no call is left hanging.
     tell: Sender<Told>,
+    worker: Worker,
     answers: Receiver<(u32, Result<Reply, Failure>)>,
     answer: Sender<(u32, Result<Reply, Failure>)>,
 }
@@ -75,8 +87,8 @@ fn stage(capacity: usize) -> Stage {
     let metrics = Arc::new(Metrics::new());
     let link = Box::new(Puppet { called: report, told });
     let (signer, worker) =
-        start(link, capacity, Lessor::new(LEASE), Busy::new(None), metrics.clone()).expect("a thread");
-    Stage { signer, worker, metrics, called, tell, answers, answer }
+        start(link, capacity, Lessor::new(LEASE), None, Busy::new(None), metrics.clone()).expect("a thread");
+    Stage { signer, metrics, called, tell, worker, answers, answer }
 }
 
 impl Stage {
@@ -243,6 +255,46 @@ async fn a_stop_does_not_wait_for_ever_for_a_trusted_application_that_hangs() {
     stage.called.recv().expect("the worker has it");
     assert!(!stage.worker.drain(Duration::from_millis(1)).await);
     assert_eq!(stage.signer.submit(Caller::Operator, has(), later(), |_| ()), Err(Stopping));
+}
+
+/// The request for the floor.
+fn watermarks() -> Vec<u8> {
+    ta::Request::V1(ta::Command::Watermarks { after: None, limit: ta::MAX_PAGE }).encode()
+}
+
+/// Tells of each request that it is asked to carry, and carries it.
+struct Watched(Sender<Vec<u8>>, Box<dyn Link>);
+
+impl Link for Watched {
+    fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, LinkError> {
+        let _ = self.0.send(request.to_vec());
+        self.1.call(request)
+    }
+
+    fn name(&self) -> String {
+        self.1.name()
+    }
+}
+
+#[tokio::test]
+async fn the_trusted_application_is_told_of_an_orderly_end_last_and_once_whatever_ends_it() {
+    for dropped in [false, true] {
+        let (report, carried) = channel();
+        let tee = crate::InProcess::new(holdfast_ta_soft::SoftTee::in_memory());
+        let link = Box::new(Watched(report, Box::new(tee)));
+        let metrics = Arc::new(Metrics::new());
+        let (signer, worker) = start(link, 4, Lessor::new(LEASE), None, Busy::new(None), metrics).expect("a thread");
+        let (answer, answers) = channel();
+        signer.submit(Caller::Operator, Call::Info, later(), move |result| drop(answer.send(result))).expect("taken");
+        if dropped {
+            drop(worker);
+        } else {
+            assert!(worker.drain(Duration::from_secs(3600)).await);
+        }
+        assert!(matches!(answers.recv(), Ok(Ok(Reply::Info(_)))));
+        let info = ta::Request::V1(ta::Command::Info).encode();
+        assert_eq!(carried.iter().collect::<Vec<_>>(), [info, watermarks(), farewell()]);
+    }
 }
 
 #[tokio::test]

@@ -69,6 +69,15 @@ fn rule_7_whatever_is_malformed_closes_its_own_connection_only() {
         request(0, 99, &[]),
         request(0, 9, &[]),
         claim_frame(0, 4),
+        request(0, 10, &[9]),
+        request(0, 10, &[0, 0]),
+        // A position of an unknown kind, and one without its slot.
+        request(
+            0,
+            11,
+            &[&1u32.to_le_bytes()[..], b"gran", &0u64.to_le_bytes(), &2u32.to_le_bytes(), &[0; 16]].concat(),
+        ),
+        request(0, 11, &[&1u32.to_le_bytes()[..], b"gran", &0u64.to_le_bytes(), &1u32.to_le_bytes()].concat()),
         request(0, 2, &[0, 0]),
         request(0, 2, &[9]),
         // A public key of 4 GiB, of which nothing follows.
@@ -89,8 +98,8 @@ fn a_client_of_another_version_is_told_so() {
     let daemon = Running::with(soft(), patient);
     let mut stream = daemon.raw();
     stream.write_all(&[&MAGIC[..], &hello(77, GENESIS)].concat()).expect("sent");
-    // Rejected (1), for its version (0): we speak 3.
-    let rejected = [&1u32.to_le_bytes()[..], &0u32.to_le_bytes(), &3u16.to_le_bytes()].concat();
+    // Rejected (1), for its version (0): we speak 4.
+    let rejected = [&1u32.to_le_bytes()[..], &0u32.to_le_bytes(), &4u16.to_le_bytes()].concat();
     assert_eq!(read_to_end(&mut stream), [&MAGIC[..], &frame(&rejected)].concat());
 }
 

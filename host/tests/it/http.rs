@@ -65,6 +65,8 @@ fn health_says_what_may_be_the_matter_while_the_trusted_application_does_not_com
         config.limits.health_ms = 20;
         config.limits.queue = 1;
     });
+    // What the daemon asks at its start is not to be in the only place.
+    wait_for_metric(daemon.http(), r#"holdfast_host_requests_total{call="info",result="ok"} 1"#);
     let (mut client, _) = greet(daemon.raw());
     client.write_all(&has_frame(0)).expect("sent");
     strings.wait_for_call();
@@ -123,12 +125,13 @@ fn metrics_count_what_was_asked() {
         r#"holdfast_host_requests_total{call="generate",result="ok"} 1"#,
         r#"holdfast_host_requests_total{call="sign",result="ok"} 2"#,
         r#"holdfast_host_ta_seconds_count{call="sign"} 2"#,
-        r#"holdfast_host_tee_info{kind="software TEE, not a TEE",simulated="true",ta_version="1"} 1"#,
+        r#"holdfast_host_tee_info{kind="software TEE, not a TEE",simulated="true",ta_version="2"} 1"#,
         "holdfast_host_tee_up 1",
         "holdfast_host_connections 1",
         "holdfast_host_queue 0",
         r#"holdfast_host_lease{holder=""} 0"#,
         "holdfast_host_lease_changes_total 0",
+        "holdfast_host_audit_lines_lost_total 0",
     ] {
         wait_for_metric(daemon.http(), line);
     }

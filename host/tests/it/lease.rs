@@ -210,7 +210,7 @@ fn rule_5_what_cannot_be_written_down_is_given_to_no_other_node() {
 }
 
 #[test]
-fn an_operator_has_keys_made_and_prove_possession_and_can_do_nothing_else() {
+fn an_operator_has_keys_made_and_prove_possession_and_can_sign_claim_and_retire_nothing() {
     let daemon = Running::start(soft());
     let operator = daemon.operator();
     let (key, test) = (make_gran(&operator), make_key(&operator).id);

@@ -1,5 +1,6 @@
 //! The daemon as nodes, operators and strangers meet it: over its sockets, with the protocol's own client.
 
+mod audit;
 mod clients;
 mod hostile;
 mod http;
@@ -11,3 +12,4 @@ mod sockets;
 mod stop;
 mod store;
 mod support;
+mod watermarks;

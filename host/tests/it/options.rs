@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 
-use holdfast_protocol::Endpoint;
+use holdfast_protocol::{lease::Claim, Endpoint};
+use rustix::process::Signal;
 
 use crate::{
     process::{home, host, run, text, Process},
@@ -62,4 +63,29 @@ fn tcp_for_anybody_is_served_only_by_a_flag_that_says_so_and_with_a_warning() {
     let client = connecting(Endpoint::tcp(([127, 0, 0, 1], port).into()).expect("loopback"), GENESIS);
     client.wait_up(LONG).expect("up");
     make_key(&client);
+}
+
+#[test]
+fn a_daemon_without_leases_warns_and_has_two_nodes_of_one_development_tee_sign_at_once() {
+    let home = home();
+    let process = Process::start(home.path(), &["--test-only-without-leases"]);
+    let socket = home.path().join("host.sock");
+    let (one, two) = (client(&socket), client(&socket));
+    let key = make_gran(&one);
+    for (round, node) in [(1, &one), (2, &two), (3, &one)] {
+        assert!(gets(node, Claim::Take));
+        try_sign(node, &key, &vote(round)).expect("signed");
+    }
+    let (code, log) = process.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.lines().any(|line| line.contains("WARN") && line.contains("NO LEASES")), "{log}");
+    assert!(!text(&run(&["--help"]).stdout).contains("without-leases"));
+}
+
+#[test]
+fn a_production_tee_is_not_served_without_leases() {
+    let (link, _strings) = puppet();
+    let refused = Running::try_with(link, |config| config.test_only_without_leases = true).map(|_| ());
+    let error = refused.expect_err("refused").to_string();
+    assert!(error.contains("over a development TEE, and this is OP-TEE in production: start without it"), "{error}");
 }

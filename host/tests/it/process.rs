@@ -93,6 +93,7 @@ fn every_error_is_printed_once_and_its_cause_before_the_remedy() {
     let path = |name: &str| home.path().join(name).to_str().expect("text").to_owned();
     std::fs::write(path("bad.toml"), "queue = 3\n").expect("written");
     std::fs::write(path("file"), "").expect("written");
+    std::os::unix::fs::symlink(path("file"), path("link")).expect("linked");
     // In the way of the socket's lock, also for root.
     std::fs::create_dir(path("barred.sock.lock")).expect("made");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -115,6 +116,12 @@ fn every_error_is_printed_once_and_its_cause_before_the_remedy() {
             "Not a directory",
             "another --lease-file",
         ),
+        (
+            start(socket, store, "off", &["--audit-log", &path("file/x/audit")]),
+            "Not a directory",
+            "another --audit-log",
+        ),
+        (start(socket, store, "off", &["--audit-log", &path("link")]), "symbolic link", "name the file itself"),
     ] {
         let output = host().args(["--log", "off"]).args(&args).output().expect("runs");
         assert_eq!(output.status.code(), Some(1), "{args:?}");
@@ -151,6 +158,8 @@ fn a_wrong_flag_is_a_usage_error_that_says_why() {
         (&["--log", "=,="], "write a level"),
         (&["--lease-ms", "999"], "1000"),
         (&["--lease-ms", "forever"], "--lease-ms"),
+        (&["--audit-log", ""], "write off"),
+        (&["--audit-log-size", "0"], "--audit-log-size"),
         (&["--nonsense"], "--nonsense"),
     ] {
         let output = host().arg("check-config").args(args).output().expect("runs");

@@ -276,7 +276,7 @@ fn a_store_that_may_not_be_written_to_serves_its_keys_or_is_refused_and_makes_no
     let before: &[&str] = if is_root() { &["setpriv", "--bounding-set=-dac_override,-dac_read_search"] } else { &[] };
     let store = home.path("store");
     chmod(&store, 0o500);
-    let found = home.image();
+    let found = image(&store);
     let process = home.start(before);
     let client = home.client();
     home.has_its_key(&client);
@@ -287,7 +287,7 @@ fn a_store_that_may_not_be_written_to_serves_its_keys_or_is_refused_and_makes_no
     home.has_its_key(&client);
     drop(client);
     assert_eq!(process.end(Signal::TERM).0, Some(0));
-    assert_eq!(home.image(), found);
+    assert_eq!(image(&store), found);
 
     chmod(&store.join("lock"), 0o400);
     home.refuses(before, &["Permission denied", "make it writable"]);
@@ -375,11 +375,12 @@ fn a_full_disk_makes_no_key_and_loses_none() {
     let Some(mounts) = Mounts::new("mount -t tmpfs -o size=64k,mode=0700 none \"$1\"", dir.path()) else { return };
     let enter = mounts.enter();
     let enter: Vec<&str> = enter.iter().map(String::as_str).collect();
-    // The socket is elsewhere: the test cannot see the disk.
+    // The socket is elsewhere: the test cannot see the disk. No audit log, which would take of the room.
     let outside = home();
     let start = || {
         let mut command = Command::new(enter[0]);
-        command.args(&enter[1..]).arg(host().get_program()).args(["--http", "off", "--socket"]);
+        command.args(&enter[1..]).arg(host().get_program());
+        command.args(["--http", "off", "--audit-log", "off", "--socket"]);
         command.arg(outside.path().join("host.sock")).arg("--store").arg(dir.path().join("store"));
         Process(command.env_remove("RUST_LOG").stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts"))
     };

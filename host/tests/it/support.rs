@@ -13,7 +13,7 @@ use codec::Encode;
 use holdfast_host::{Config, Daemon, InProcess, Link, LinkError, StartError};
 use holdfast_protocol::{
     lease::{Claim, Identity, Lease, Tenure},
-    message::{Call, Context, KeyId, KeyInfo, Reply, Scheme, Usage},
+    message::{Call, Context, Floor, KeyId, KeyInfo, Position, Reply, Scheme, Usage, Watermark},
     CallError, Client, ClientOptions, Endpoint, Until,
 };
 use holdfast_ta as ta;
@@ -206,7 +206,8 @@ fn verify(key: &KeyId, message: &[u8], signature: &[u8]) {
         .expect("its signature");
 }
 
-/// A link that answers `Info` at once, and anything else only when it is told to.
+/// A link that answers what the daemon itself asks at its start and its end at once, and anything else only when it is
+/// told to.
 pub(crate) struct Puppet {
     called: Sender<()>,
     told: Receiver<Told>,
@@ -249,7 +250,15 @@ impl Strings {
 
 impl Link for Puppet {
     fn call(&mut self, request: &[u8]) -> Result<Vec<u8>, LinkError> {
-        if request == ta::Request::V1(ta::Command::Info).encode() {
+        let asks = |command| request == ta::Request::V1(command).encode();
+        if asks(ta::Command::Close) {
+            return Ok(ta::Answer::V1(Ok(ta::Reply::Closed)).encode());
+        }
+        if asks(ta::Command::Watermarks { after: None, limit: ta::MAX_PAGE }) {
+            let (floor, watermarks) = (ta::Positions::default(), Vec::new());
+            return Ok(ta::Answer::V1(Ok(ta::Reply::Watermarks { floor, watermarks, more: false })).encode());
+        }
+        if asks(ta::Command::Info) {
             let info = ta::Info {
                 ta_version: 1,
                 schema: 1,
@@ -290,7 +299,7 @@ pub(crate) fn frame(message: &[u8]) -> Vec<u8> {
 }
 
 /// The version of the protocol.
-pub(crate) const VERSION: u16 = 3;
+pub(crate) const VERSION: u16 = 4;
 /// The process of every raw client.
 pub(crate) const RAW_PROCESS: [u8; 16] = [0x33; 16];
 
@@ -323,6 +332,19 @@ pub(crate) fn has_frame(id: u64) -> Vec<u8> {
 /// A claim to the lease by its index, in a frame.
 pub(crate) fn claim_frame(id: u64, claim: u32) -> Vec<u8> {
     request(id, 9, &claim.to_le_bytes())
+}
+
+/// Has a watermark raised.
+pub(crate) fn raise(client: &Client, key: &KeyId, to: Position) -> Result<Reply, CallError> {
+    client.call(Call::RaiseWatermark { key: key.clone(), to }, soon())
+}
+
+/// The floor, and each key's watermark.
+pub(crate) fn watermarks(client: &Client) -> (Floor, Vec<Watermark>) {
+    match client.call(Call::Watermarks { after: None }, soon()) {
+        Ok(Reply::Watermarks { floor, watermarks, more: false }) => (floor, watermarks),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// A request to sign with an ed25519 key, in a frame.

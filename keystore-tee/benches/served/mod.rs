@@ -1,5 +1,7 @@
 //! A daemon to measure, and keystores on it.
 
+#![allow(dead_code, reason = "each benchmark has a copy of this module, and none uses all of it")]
+
 use std::time::Duration;
 
 use holdfast_host::{Config, Daemon, InProcess};
@@ -10,7 +12,7 @@ use tokio::runtime::Runtime;
 /// Longer than anything takes.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
 
-/// A daemon over a software TEE in a directory, on a Unix socket and on TCP.
+/// A daemon over a software TEE, on a Unix socket and on TCP.
 pub(crate) struct Served {
     runtime: Runtime,
     daemon: Option<Daemon>,
@@ -18,12 +20,22 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// Over one in a directory.
     pub(crate) fn start() -> Self {
-        let runtime = Runtime::new().expect("a runtime");
         let dir = tempfile::tempdir().expect("a temporary directory");
+        let tee = SoftTee::open(dir.path().join("store")).expect("a store of our own");
+        Self::with(tee, dir)
+    }
+
+    /// Over one that never touches a disk.
+    pub(crate) fn in_memory() -> Self {
+        Self::with(SoftTee::in_memory(), tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn with(tee: SoftTee, dir: tempfile::TempDir) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
         let mut config = Config::embedded(dir.path().join("host.sock"));
         config.tcp = Some("127.0.0.1:0".parse().expect("an address"));
-        let tee = SoftTee::open(dir.path().join("store")).expect("a store of our own");
         let daemon = runtime.block_on(Daemon::start(&config, Box::new(InProcess::new(tee)))).expect("a free port");
         Self { runtime, daemon: Some(daemon), dir }
     }

@@ -12,8 +12,8 @@ use std::{
 };
 
 use holdfast_protocol::message::{
-    Call, Failure, FromDaemon, KeyId, KeyInfo, Reply, Request, Response, Scheme, TeeInfo, ToDaemon, Usage, Welcome,
-    VERSION,
+    Call, Failure, Floor, FromDaemon, KeyId, KeyInfo, Reply, Request, Response, Scheme, TeeInfo, ToDaemon, Usage,
+    Welcome, VERSION,
 };
 use keystore_tee::{Identity, Lease, TEEKeystore, Tenure};
 use sp_core::{crypto::Pair, ed25519};
@@ -200,6 +200,9 @@ pub(crate) fn honest(call: Call, tee: &TeeInfo) -> std::result::Result<Reply, Fa
             Ok(Reply::Keys { keys: vec![key(b"gran"), key(b"test")], more: false })
         }
         Call::Lease(_) => Ok(lease(Tenure::Yours)),
+        Call::Watermarks { .. } => {
+            Ok(Reply::Watermarks { floor: Floor::default(), watermarks: Vec::new(), more: false })
+        }
         Call::Sign { message, .. } => Ok(Reply::Signature(pair().sign(&message).0.to_vec())),
         _ => Err(Failure::BadRequest("the fake daemon does not do this".into())),
     }

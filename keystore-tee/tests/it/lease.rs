@@ -31,7 +31,7 @@ use crate::{
 const TEST: KeyTypeId = KeyTypeId(*b"test");
 const AURA: KeyTypeId = KeyTypeId(*b"aura");
 
-fn until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
     let end = Instant::now() + LONG;
     while !condition() {
         assert!(Instant::now() < end, "{what}");

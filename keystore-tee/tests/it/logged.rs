@@ -28,7 +28,7 @@ use crate::{
 const AURA: KeyTypeId = KeyTypeId(*b"aura");
 
 /// A level and what was said.
-type Line = (Level, String);
+pub(crate) type Line = (Level, String);
 
 static LINES: LazyLock<Mutex<HashMap<ThreadId, Vec<Line>>>> = LazyLock::new(Mutex::default);
 
@@ -50,7 +50,7 @@ impl Log for ByThread {
 }
 
 /// What is made, and what is logged on this thread meanwhile at `info` and above; the number of lines below that.
-fn logged<T>(make: impl FnOnce() -> T) -> (T, Vec<Line>, usize) {
+pub(crate) fn logged<T>(make: impl FnOnce() -> T) -> (T, Vec<Line>, usize) {
     static SET: Once = Once::new();
     SET.call_once(|| {
         log::set_logger(&ByThread).expect("nobody else logs here");

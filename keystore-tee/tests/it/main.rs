@@ -1,5 +1,6 @@
 //! The keystore against the real daemon with a software TEE, and against daemons that are not what they should be.
 
+mod abstaining;
 mod away;
 mod fake;
 mod hostile;

@@ -25,7 +25,8 @@ const THREADS: usize = 64;
 const TEST: KeyTypeId = KeyTypeId(*b"test");
 
 struct Keys {
-    gran: ed25519::Public,
+    /// One for each thread: a key votes in no round long before its last.
+    gran: Vec<ed25519::Public>,
     ed25519: ed25519::Public,
     sr25519: sr25519::Public,
     ecdsa: ecdsa::Public,
@@ -34,15 +35,17 @@ struct Keys {
 impl Keys {
     fn new(keystore: &TEEKeystore) -> Self {
         Self {
-            gran: keystore.ed25519_generate_new(GRANDPA, None).expect("the daemon is there"),
+            gran: (0..THREADS)
+                .map(|_| keystore.ed25519_generate_new(GRANDPA, None).expect("the daemon is there"))
+                .collect(),
             ed25519: keystore.ed25519_generate_new(TEST, None).expect("the daemon is there"),
             sr25519: keystore.sr25519_generate_new(TEST, None).expect("the daemon is there"),
             ecdsa: keystore.ecdsa_generate_new(TEST, None).expect("the daemon is there"),
         }
     }
 
-    /// Signs a message of its own with one of the four keys, and checks the signature. False if the TEE was away.
-    fn sign(&self, keystore: &TEEKeystore, number: u64) -> bool {
+    /// Signs a message of its own with one of a thread's four keys, and checks the signature. False if the TEE was away.
+    fn sign(&self, keystore: &TEEKeystore, thread: usize, number: u64) -> bool {
         let message = number.to_le_bytes();
         let there = |result: Result<bool, Error>| match result {
             Ok(verified) => {
@@ -55,9 +58,9 @@ impl Keys {
         match number % 4 {
             // A vote waits for the daemon: whoever asks for one never hears that it was away.
             0 => {
-                let vote = vote(number, [3; 32]);
-                let signature = keystore.ed25519_sign(GRANDPA, &self.gran, &vote).expect("a vote is always made");
-                assert!(ed25519::Pair::verify(&signature.expect("it holds the key"), vote, &self.gran));
+                let (gran, vote) = (&self.gran[thread], vote(number, [3; 32]));
+                let signature = keystore.ed25519_sign(GRANDPA, gran, &vote).expect("a vote is always made");
+                assert!(ed25519::Pair::verify(&signature.expect("it holds the key"), vote, gran));
                 true
             }
             1 => {
@@ -86,17 +89,17 @@ fn rule_3_every_signature_of_64_threads_verifies_for_its_own_message() {
     let keystore = daemon.keystore();
     let keys = Keys::new(&keystore);
     let next = AtomicU64::new(0);
-    let made: Vec<u64> = thread::scope(|scope| {
-        let sign = || {
-            let mut made = Vec::new();
-            for _ in 0..EACH {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                assert!(keys.sign(&keystore, number), "the daemon stays");
-                made.push(number);
-            }
-            made
+    let sign = |thread| -> Vec<u64> {
+        let one = |_| {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            assert!(keys.sign(&keystore, thread, number), "the daemon stays");
+            number
         };
-        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(sign)).collect();
+        (0..EACH).map(one).collect()
+    };
+    let made: Vec<u64> = thread::scope(|scope| {
+        let sign = &sign;
+        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || sign(thread))).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
     });
     let distinct: HashSet<u64> = made.iter().copied().collect();
@@ -113,13 +116,13 @@ fn rule_4_nothing_is_lost_or_mixed_up_while_the_daemon_comes_and_goes() {
     let (next, done) = (AtomicU64::new(0), AtomicBool::new(false));
     let (report, made) = mpsc::channel();
     let count = thread::scope(|scope| {
-        for _ in 0..THREADS {
+        for thread in 0..THREADS {
             let report = report.clone();
             let (keystore, keys, next, done) = (&keystore, &keys, &next, &done);
             scope.spawn(move || {
                 while !done.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    while !keys.sign(keystore, number) {
+                    while !keys.sign(keystore, thread, number) {
                         keystore.wait_ready(LONG).expect("the daemon comes back");
                     }
                     report.send(()).expect("is counted");
@@ -132,7 +135,7 @@ fn rule_4_nothing_is_lost_or_mixed_up_while_the_daemon_comes_and_goes() {
             // A restart comes in the middle of signing.
             wait();
             daemon.stop();
-            assert!(keystore.has_keys(&[(keys.gran.0.to_vec(), GRANDPA)]), "down is not empty");
+            assert!(keystore.has_keys(&[(keys.gran[0].0.to_vec(), GRANDPA)]), "down is not empty");
             daemon.start_again();
         }
         wait();

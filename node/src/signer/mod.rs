@@ -3,6 +3,8 @@
 mod embedded;
 pub(crate) mod lease;
 mod none;
+pub(crate) mod place;
+pub(crate) mod policy;
 mod status;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

@@ -1,6 +1,6 @@
 //! What the node says of its signer.
 
-use keystore_tee::{shown, Lease, Role, TeeInfo, Tenure};
+use keystore_tee::{shown, GrandpaRound, Lease, Role, TeeInfo, Tenure};
 use serde::Serialize;
 
 use super::Signer;
@@ -26,6 +26,8 @@ pub(crate) struct Status {
     /// `active`, `standby`, `superseded`, `unknown` before that is decided, or `observer` for a node that is no
     /// validator.
     role: Option<&'static str>,
+    /// The last round in which the node does not vote because of what its key has signed, while it is not past it.
+    abstains_until: Option<Vote>,
     /// The lease on the TEE's keys, as the daemon described it last.
     lease: Option<LeaseStatus>,
 }
@@ -62,7 +64,10 @@ impl Signer {
     /// For `tee_status`.
     pub(crate) fn status(&self) -> Status {
         match self {
-            Signer::Tee(keystore) => of_tee(keystore.tee(), keystore.role(), keystore.lease()),
+            Signer::Tee(keystore) => Status {
+                abstains_until: keystore.abstains_until().map(Vote::from),
+                ..of_tee(keystore.tee(), keystore.role(), keystore.lease())
+            },
             Signer::Local(_) => without_tee("local"),
             Signer::Nobody => without_tee("none"),
         }
@@ -93,7 +98,14 @@ fn without_tee(keystore: &'static str) -> Status {
         ta_version: None,
         rollback_protected: None,
         role: None,
+        abstains_until: None,
         lease: None,
+    }
+}
+
+impl From<GrandpaRound> for Vote {
+    fn from(GrandpaRound { set_id, round }: GrandpaRound) -> Self {
+        Vote { set: set_id, round }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `tee keys`.
 
-use holdfast_protocol::{Call, KeyInfo, Reply, Scheme, TeeInfo, Usage};
+use holdfast_protocol::{Call, KeyId, KeyInfo, Reply, Scheme, TeeInfo, Usage};
 use keystore_tee::{read_keys, ListError};
 use serde::Serialize;
 
@@ -67,6 +67,20 @@ pub(super) fn text(keys: &[Key]) -> String {
     text
 }
 
+/// A key in a line of text: its type, and the public half in hex.
+pub(super) fn named(key: &KeyId) -> String {
+    format!("{} 0x{}", key.key_type.escape_ascii(), hex(&key.public))
+}
+
+/// As options and files write it.
+pub(super) fn scheme_name(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Sr25519 => "sr25519",
+        Scheme::Ed25519 => "ed25519",
+        Scheme::Ecdsa => "ecdsa",
+    }
+}
+
 fn row(key_type: &str, scheme: &str, origin: &str, usage: &str, public: &str) -> String {
     format!("{key_type:<5} {scheme:<8} {origin:<10} {usage:<13} {public}\n")
 }
@@ -75,11 +89,7 @@ impl From<&KeyInfo> for Key {
     fn from(key: &KeyInfo) -> Self {
         Key {
             key_type: key.id.key_type.escape_ascii().to_string(),
-            scheme: match key.id.scheme {
-                Scheme::Sr25519 => "sr25519",
-                Scheme::Ed25519 => "ed25519",
-                Scheme::Ecdsa => "ecdsa",
-            },
+            scheme: scheme_name(key.id.scheme),
             public: format!("0x{}", hex(&key.id.public)),
             origin: if key.seeded { "seeded" } else { "generated" },
             usage: match key.usage {
@@ -98,7 +108,6 @@ mod tests {
         super::testing::{damaged, endless, soon, Served},
         *,
     };
-    use holdfast_protocol::KeyId;
 
     fn key(key_type: &[u8; 4], scheme: Scheme, seeded: bool, usage: Usage) -> Key {
         Key::from(&KeyInfo { id: KeyId { scheme, key_type: *key_type, public: vec![0xab; 32] }, usage, seeded })

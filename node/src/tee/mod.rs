@@ -4,9 +4,13 @@
 //! (`author_rotateKeysWithOwner`).
 
 mod advice;
+mod export;
+mod import;
+mod interchange;
 mod keys;
 mod self_test;
 mod status;
+mod watermarks;
 
 use std::{
     io::{self, ErrorKind, Write},
@@ -19,6 +23,8 @@ use keystore_tee::Endpoint;
 use serde::Serialize;
 
 use crate::cli::endpoint;
+use export::Export;
+use import::Import;
 
 /// How long a daemon may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,13 +51,29 @@ enum Action {
     /// Each session key signs a proof of possession for an account that nobody has, and the signature is verified. No
     /// vote and no block is signed, and a node that is running is not disturbed.
     SelfTest(Options),
+
+    /// Write down how far each key has come in what it may sign once only, as JSON
+    ///
+    /// What is written is right until the next vote or block is signed: stop the nodes first.
+    ExportWatermarks(Export),
+
+    /// Have the keys sign nothing new up to what a file of export-watermarks says. Nothing is ever lowered
+    ///
+    /// Keys of the file that the TEE does not hold are skipped. The file's floor is for all keys of the TEE.
+    ImportWatermarks(Import),
+}
+
+#[derive(Debug, Args)]
+struct Target {
+    /// The signer daemon: unix:///path/to/socket, or tcp://127.0.0.1:PORT
+    #[arg(long, value_name = "URI", value_parser = endpoint, default_value = "unix:///run/holdfast/host.sock")]
+    keystore_uri: Endpoint,
 }
 
 #[derive(Debug, Args)]
 struct Options {
-    /// The signer daemon: unix:///path/to/socket, or tcp://127.0.0.1:PORT
-    #[arg(long, value_name = "URI", value_parser = endpoint, default_value = "unix:///run/holdfast/host.sock")]
-    keystore_uri: Endpoint,
+    #[command(flatten)]
+    target: Target,
 
     /// How the answer is printed
     #[arg(long, value_enum, default_value_t)]
@@ -73,12 +95,12 @@ impl Command {
         let (end, mut out) = (Instant::now() + COMMAND, io::stdout().lock());
         match &self.action {
             Action::Status(options) => {
-                let status = Daemon::connect(&options.keystore_uri, end).and_then(|daemon| status::ask(&daemon))?;
+                let status = options.target.connect(end).and_then(|daemon| status::ask(&daemon))?;
                 print(&mut out, options.format, &status, status::text)?;
                 status.result()
             }
             Action::Keys(options) => {
-                let daemon = Daemon::connect(&options.keystore_uri, end)?;
+                let daemon = options.target.connect(end)?;
                 let keys = keys::ask(&daemon)?;
                 print(&mut out, options.format, &keys, |keys| keys::text(keys))?;
                 if let (Format::Text, Err(why)) = (options.format, keys::complete(&daemon, keys.len())) {
@@ -87,15 +109,25 @@ impl Command {
                 Ok(())
             }
             Action::SelfTest(options) => {
-                let report = self_test::run(&options.keystore_uri, end);
+                let report = self_test::run(&options.target.keystore_uri, end);
                 print(&mut out, options.format, &report, self_test::text)?;
                 report.result()
+            }
+            Action::ExportWatermarks(export) => export.run(&export.target.connect(end)?, &mut out),
+            Action::ImportWatermarks(import) => {
+                let file = import.read()?;
+                import.run(&file, &import.options.target.connect(end)?, &mut out)
             }
         }
     }
 }
 
-/// Whoever reads no further (`| head -1`) has what he wants.
+impl Target {
+    fn connect(&self, end: Instant) -> Result<Daemon, String> {
+        Daemon::connect(&self.keystore_uri, end)
+    }
+}
+
 fn print<T: Serialize>(
     out: &mut impl Write,
     format: Format,
@@ -106,6 +138,11 @@ fn print<T: Serialize>(
         Format::Text => text(value),
         Format::Json => serde_json::to_string_pretty(value).map_err(|e| format!("cannot write JSON: {e}"))?,
     };
+    put(out, &text)
+}
+
+/// Whoever reads no further (`| head -1`) has what he wants.
+fn put(out: &mut impl Write, text: &str) -> Result<(), String> {
     match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("cannot write the answer: {error}")),
         _ => Ok(()),
@@ -203,7 +240,8 @@ mod testing {
 
     use holdfast_host::{Config, InProcess};
     use holdfast_protocol::{
-        server, Failure, KeyId, KeyInfo, Lease, Response, Scheme, Tenure, Usage, Welcome, VERSION,
+        server, Failure, Floor, GrandpaRound, KeyId, KeyInfo, Lease, Position, Response, Scheme, Tenure, Usage,
+        Watermark, Welcome, VERSION,
     };
     use holdfast_ta_soft::SoftTee;
 
@@ -240,6 +278,20 @@ mod testing {
         }
     }
 
+    impl Served {
+        /// Raises the watermarks of its keys to this slot, or this round of set 0.
+        pub(super) fn raise_session_keys(&self, to: u64) {
+            let daemon = self.connect();
+            for key in keys::read(&daemon).expect("it answers") {
+                let to = match &key.id.key_type {
+                    b"gran" => Position::Grandpa(GrandpaRound { set_id: 0, round: to }),
+                    _ => Position::Aura(to),
+                };
+                assert_eq!(daemon.ask(Call::RaiseWatermark { key: key.id, to }), Ok(Reply::WatermarkRaised));
+            }
+        }
+    }
+
     impl Drop for Served {
         fn drop(&mut self) {
             if let Some(daemon) = self.daemon.take() {
@@ -255,7 +307,7 @@ mod testing {
     /// What a hostile daemon says of its TEE.
     pub(super) const HOSTILE: &str = "OP-TEE\u{9b}2J\u{202e}\n";
 
-    /// Lists a key on each page, and always one more; and answers everything else.
+    /// Lists a key and a watermark on each page, and always one more; and answers whatever is asked of a lease.
     pub(super) fn endless() -> (Endpoint, tempfile::TempDir) {
         listing(u32::MAX, u32::MAX)
     }
@@ -275,7 +327,13 @@ mod testing {
             let (_, pending) = server::accept(stream, soon()).expect("it says hello");
             let welcome = Welcome { version: VERSION, tee: hostile(counted) };
             let (mut requests, responder) = pending.welcome(welcome).expect("it listens");
-            let mut made = 0_u32;
+            // The next key, and its number.
+            let next = |after: Option<KeyId>| {
+                let start = after.and_then(|key| key.public.first_chunk().copied());
+                let number = start.map_or(1, |start| u32::from_be_bytes(start) + 1);
+                let public = [&number.to_be_bytes()[..], &[0; 28]].concat();
+                (KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public }, number)
+            };
             while let Ok(Some(request)) = requests.next() {
                 let result = match request.call {
                     Call::Info => Ok(Reply::Info(hostile(counted))),
@@ -283,16 +341,19 @@ mod testing {
                         let tenure = Tenure::Free { last: None, reserved_ms: 0 };
                         Ok(Reply::Lease(Lease { tenure, lasts_ms: 1, last_vote: None, last_slot: None }))
                     }
-                    Call::List { .. } => {
+                    Call::List { after } => {
                         // So that not even the most keys that are believed come in time.
                         thread::sleep(Duration::from_millis(1));
-                        made += 1;
-                        let public = [&made.to_be_bytes()[..], &[0; 28]].concat();
-                        let id = KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public };
-                        Ok(Reply::Keys {
-                            keys: vec![KeyInfo { id, usage: Usage::Sign, seeded: false }],
-                            more: made < pages,
-                        })
+                        let (id, number) = next(after);
+                        let key = KeyInfo { id, usage: Usage::Sign, seeded: false };
+                        Ok(Reply::Keys { keys: vec![key], more: number < pages })
+                    }
+                    Call::Watermarks { after } => {
+                        thread::sleep(Duration::from_millis(1));
+                        let (id, number) = next(after);
+                        let highest = Position::Grandpa(GrandpaRound { set_id: 0, round: 2 });
+                        let watermarks = vec![Watermark { id, highest }];
+                        Ok(Reply::Watermarks { floor: Floor::default(), watermarks, more: number < pages })
                     }
                     _ => Err(Failure::NoSuchKey),
                 };

@@ -4,7 +4,11 @@ use holdfast_protocol::{Call, Claim, Lease, Reply, TeeInfo, VERSION};
 use keystore_tee::shown;
 use serde::Serialize;
 
-use super::{advice, Daemon};
+use super::{
+    advice,
+    watermarks::{self, Shown, ShownFloor, Watermarks},
+    Daemon,
+};
 use crate::signer::{LeaseStatus, Vote};
 
 /// What the daemon and its TEE say of themselves.
@@ -27,25 +31,54 @@ pub(super) struct Status {
     /// Its platform has a cell that outlives a disk put back from a copy.
     rollback_protected: bool,
     lease: LeaseStatus,
+    /// Nothing if it cannot be read.
+    never_two: Option<NeverTwo>,
+    /// Why.
+    #[serde(skip)]
+    unknown: Option<String>,
+}
+
+/// How far the keys have come in what they may sign once only.
+#[derive(Debug, Serialize)]
+struct NeverTwo {
+    /// No key signs anything new there or below.
+    floor: ShownFloor,
+    /// Of each key that has come anywhere.
+    watermarks: Vec<Shown>,
 }
 
 impl Status {
     /// An error if the store cannot be used.
     pub(super) fn result(&self) -> Result<(), String> {
-        self.keys.map(|_| ()).ok_or_else(|| advice::unusable(&self.uri))
+        match (self.keys, &self.unknown) {
+            (None, _) => Err(advice::unusable(&self.uri)),
+            (Some(_), Some(why)) => Err(why.clone()),
+            (Some(_), None) => Ok(()),
+        }
+    }
+}
+
+impl From<Watermarks> for NeverTwo {
+    fn from(Watermarks { floor, keys }: Watermarks) -> NeverTwo {
+        NeverTwo { floor: floor.into(), watermarks: keys.iter().map(Shown::from).collect() }
     }
 }
 
 /// Asks for it.
 pub(super) fn ask(daemon: &Daemon) -> Result<Status, String> {
-    match daemon.ask(Call::Lease(Claim::Look)) {
-        Ok(Reply::Lease(lease)) => Ok(status(daemon.endpoint().to_string(), &daemon.info, lease)),
-        Ok(_) => Err(advice::strange(daemon.endpoint())),
-        Err(error) => Err(daemon.explain(&error)),
-    }
+    let lease = match daemon.ask(Call::Lease(Claim::Look)) {
+        Ok(Reply::Lease(lease)) => lease,
+        Ok(_) => return Err(advice::strange(daemon.endpoint())),
+        Err(error) => return Err(daemon.explain(&error)),
+    };
+    Ok(status(daemon.endpoint().to_string(), &daemon.info, lease, watermarks::read(daemon)))
 }
 
-fn status(uri: String, tee: &TeeInfo, lease: Lease) -> Status {
+fn status(uri: String, tee: &TeeInfo, lease: Lease, watermarks: Result<Watermarks, String>) -> Status {
+    let (never_two, unknown) = match watermarks {
+        Ok(watermarks) => (Some(watermarks.into()), None),
+        Err(why) => (None, Some(why)),
+    };
     Status {
         uri,
         kind: shown(&tee.kind),
@@ -57,6 +90,8 @@ fn status(uri: String, tee: &TeeInfo, lease: Lease) -> Status {
         keys: tee.keys,
         rollback_protected: tee.rollback_protected,
         lease: lease.into(),
+        never_two,
+        unknown,
     }
 }
 
@@ -75,7 +110,7 @@ pub(super) fn text(status: &Status) -> String {
         if status.rollback_protected { "protected" } else { "not protected: a restored disk is not noticed" };
     let none = || "none since the daemon started".to_owned();
     let vote = lease.last_vote.map_or_else(none, |Vote { set, round }| format!("round {round} of set {set}"));
-    let rows = [
+    let mut rows = vec![
         ("daemon", status.uri.clone()),
         ("TEE", kind),
         ("TA version", status.ta_version.to_string()),
@@ -87,6 +122,13 @@ pub(super) fn text(status: &Status) -> String {
         ("last vote", vote),
         ("last seal", lease.last_slot.map_or_else(none, |slot| format!("slot {slot}"))),
     ];
+    match &status.never_two {
+        None => rows.push(("watermarks", "unknown: they cannot be read".into())),
+        Some(NeverTwo { floor, watermarks }) => {
+            rows.extend(floor.lines().iter().map(|line| ("floor", format!("{line}: nothing new up to there"))));
+            rows.extend(watermarks.iter().map(|shown| ("watermark", shown.to_string())));
+        }
+    }
     rows.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
 }
 
@@ -113,10 +155,10 @@ fn seconds(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::testing::{endless, soon, Served},
+        super::testing::{damaged, soon, Served},
         *,
     };
-    use holdfast_protocol::{Identity, Tenure};
+    use holdfast_protocol::{Floor, GrandpaRound, Identity, KeyId, Position, Scheme, Tenure, Watermark};
 
     fn sample(tenure: Tenure, keys: Option<u32>) -> Status {
         let tee = TeeInfo {
@@ -130,7 +172,44 @@ mod tests {
             rollback_protected: true,
         };
         let lease = Lease { tenure, lasts_ms: 10_000, last_vote: Some((4, 17)), last_slot: None };
-        status("unix:///run/h.sock".into(), &tee, lease)
+        status("unix:///run/h.sock".into(), &tee, lease, Ok(Watermarks::default()))
+    }
+
+    /// With a floor, and with the watermark of a key.
+    fn marked() -> Status {
+        let id = KeyId { scheme: Scheme::Ed25519, key_type: *b"gran", public: vec![0xcd; 32] };
+        let at = |round| GrandpaRound { set_id: 4, round };
+        let keys = vec![Watermark { id, highest: Position::Grandpa(at(17)) }];
+        let mut status = sample(Tenure::Free { last: None, reserved_ms: 0 }, Some(1));
+        let floor = Floor { grandpa: Some(at(9)), slot: Some(5) };
+        status.never_two = Some(NeverTwo::from(Watermarks { floor, keys }));
+        status
+    }
+
+    #[test]
+    fn the_floor_and_each_keys_watermark_are_told_where_there_are_any() {
+        let status = marked();
+        assert!(
+            text(&status).ends_with(
+                "floor       round 9 of set 4: nothing new up to there\n\
+                 floor       slot 5: nothing new up to there\n\
+                 watermark   round 17 of set 4, of gran 0xcdcdcdcd…\n"
+            ),
+            "{}",
+            text(&status)
+        );
+        let value = serde_json::to_value(&status).expect("plain data");
+        assert_eq!(value["never_two"]["floor"], serde_json::json!({ "grandpa": { "set": 4, "round": 9 }, "slot": 5 }));
+        assert_eq!(value["never_two"]["watermarks"][0]["round"], 17);
+    }
+
+    #[test]
+    fn watermarks_that_cannot_be_read_are_an_error_and_hide_nothing_else() {
+        let mut status = sample(Tenure::Free { last: None, reserved_ms: 0 }, Some(4));
+        (status.never_two, status.unknown) = (None, Some("it is of another version".into()));
+        assert!(text(&status).ends_with("watermarks  unknown: they cannot be read\n"), "{}", text(&status));
+        assert_eq!(status.result(), Err("it is of another version".into()));
+        assert!(serde_json::to_value(&status).expect("plain data")["never_two"].is_null());
     }
 
     #[test]
@@ -178,13 +257,13 @@ mod tests {
     // Rule 7: what comes from a socket does no harm.
     #[test]
     fn rule_7_a_daemon_can_steer_no_terminal_in_either_format() {
-        let (endpoint, _dir) = endless();
+        let (endpoint, _dir) = damaged();
         let daemon = Daemon::connect(&endpoint, soon()).expect("it answers");
         assert!(daemon.info.kind.contains(['\u{9b}', '\u{202e}']));
         let status = ask(&daemon).expect("it answers");
         for text in [text(&status), serde_json::to_string_pretty(&status).expect("plain data")] {
             assert!(text.contains("OP-TEE"), "{text}");
-            assert!(text.chars().all(|c| c == '\n' || c == ' ' || c.is_ascii_graphic()), "{text:?}");
+            assert!(text.chars().all(|c| matches!(c, '\n' | ' ' | '…') || c.is_ascii_graphic()), "{text:?}");
         }
     }
 

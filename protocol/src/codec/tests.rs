@@ -5,7 +5,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::lease::{Claim, Identity, Lease, Tenure};
-use crate::message::{Call, Context, Failure, KeyId, KeyInfo, Reply, Scheme, Seed, Usage, Visitor};
+use crate::message::{
+    Call, Context, Failure, Floor, GrandpaRound, KeyId, KeyInfo, Position, Reply, Scheme, Seed, Usage, Visitor,
+    Watermark,
+};
 
 fn scheme() -> impl Strategy<Value = Scheme> {
     prop_oneof![Just(Scheme::Sr25519), Just(Scheme::Ed25519), Just(Scheme::Ecdsa)]
@@ -69,6 +72,22 @@ fn lease() -> impl Strategy<Value = Lease> {
         .prop_map(|(tenure, lasts_ms, last_vote, last_slot)| Lease { tenure, lasts_ms, last_vote, last_slot })
 }
 
+fn round() -> impl Strategy<Value = GrandpaRound> {
+    any::<(u64, u64)>().prop_map(|(set_id, round)| GrandpaRound { set_id, round })
+}
+
+fn position() -> impl Strategy<Value = Position> {
+    prop_oneof![round().prop_map(Position::Grandpa), any::<u64>().prop_map(Position::Aura)]
+}
+
+fn watermark() -> impl Strategy<Value = Watermark> {
+    (key(), position()).prop_map(|(id, highest)| Watermark { id, highest })
+}
+
+fn floor() -> impl Strategy<Value = Floor> {
+    (proptest::option::of(round()), any::<Option<u64>>()).prop_map(|(grandpa, slot)| Floor { grandpa, slot })
+}
+
 fn call() -> impl Strategy<Value = Call> {
     let context = prop_oneof![Just(Context::None), bytes().prop_map(Context::Header)];
     prop_oneof![
@@ -84,6 +103,8 @@ fn call() -> impl Strategy<Value = Call> {
         (key(), any::<[u8; 32]>()).prop_map(|(key, input)| Call::VrfPreOutput { key, input }),
         key().prop_map(Call::Retire),
         claim().prop_map(Call::Lease),
+        proptest::option::of(key()).prop_map(|after| Call::Watermarks { after }),
+        (key(), position()).prop_map(|(key, to)| Call::RaiseWatermark { key, to }),
     ]
 }
 
@@ -102,6 +123,12 @@ fn reply() -> impl Strategy<Value = Reply> {
         any::<[u8; 32]>().prop_map(Reply::VrfPreOutput),
         Just(Reply::Retired),
         lease().prop_map(Reply::Lease),
+        (floor(), vec(watermark(), 0..5), any::<bool>()).prop_map(|(floor, watermarks, more)| Reply::Watermarks {
+            floor,
+            watermarks,
+            more
+        }),
+        Just(Reply::WatermarkRaised),
     ]
 }
 
@@ -114,6 +141,7 @@ fn failure() -> impl Strategy<Value = Failure> {
         ".{0,20}".prop_map(Failure::Tee),
         Just(Failure::Busy),
         Just(Failure::Deadline),
+        ".{0,20}".prop_map(Failure::Daemon),
     ]
 }
 

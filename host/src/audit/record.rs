@@ -1,0 +1,173 @@
+//! One line of the audit log. Pure, but for the time.
+
+use holdfast_protocol::message::{Call, Context, Failure, KeyId, Reply};
+use holdfast_ta as ta;
+use serde::Serialize;
+use tracing_subscriber::fmt::{
+    format::Writer,
+    time::{FormatTime, SystemTime},
+};
+
+use crate::lease::{Caller, Node};
+
+/// No public key is longer, in bytes; of what claims to be one no more is shown.
+const MAX_PUBLIC: usize = 33;
+/// The most characters of a reason that are shown.
+const MAX_WHY: usize = 200;
+
+/// A request for a signature, as far as it is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    key_type: [u8; 4],
+    public: Vec<u8>,
+    what: What,
+}
+
+/// What was to be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Vote(ta::Vote),
+    Seal { slot: u64, header: Vec<u8> },
+    Other(&'static str),
+}
+
+impl Asked {
+    /// What this call asks to be signed; `None` for one that asks for no signature.
+    pub(crate) fn of(call: &Call) -> Option<Asked> {
+        let (KeyId { key_type, public, .. }, what) = match call {
+            Call::Sign { key, message, context } => (key, What::of(&key.key_type, message, context)),
+            Call::SignPrehashed { key, .. } => (key, What::Other("hash")),
+            Call::VrfSign { key, .. } => (key, What::Other("VRF proof")),
+            Call::VrfPreOutput { key, .. } => (key, What::Other("VRF pre-output")),
+            _ => return None,
+        };
+        let public = public.iter().copied().take(MAX_PUBLIC).collect();
+        Some(Asked { key_type: *key_type, public, what })
+    }
+}
+
+impl What {
+    /// By its length a hash comes first, as in the trusted application's policy.
+    fn of(key_type: &[u8; 4], message: &[u8], context: &Context) -> What {
+        match (key_type, context) {
+            (b"test", _) => return What::Other("test"),
+            (b"gran", _) => {
+                if let Some(vote) = ta::read_vote(message) {
+                    return What::Vote(vote);
+                }
+            }
+            (b"aura", Context::Header(header)) if message.len() == 32 => {
+                if let Some(slot) = ta::read_slot(header) {
+                    return What::Seal { slot, header: message.to_vec() };
+                }
+            }
+            _ => {}
+        }
+        What::Other(if ta::proves_possession(message) { "proof of possession" } else { "nothing known" })
+    }
+}
+
+/// One line, under 8 KiB, with a newline at its end.
+pub(super) fn line(time: &str, caller: &Caller, asked: &Asked, result: &Result<Reply, Failure>) -> String {
+    let mut entry = Entry { time, key_type: asked.key_type.escape_ascii().to_string(), ..Entry::default() };
+    entry.public = hex(&asked.public);
+    match &asked.what {
+        What::Vote(vote) => {
+            entry.kind = "vote";
+            (entry.set_id, entry.round) = (Some(vote.set_id), Some(vote.round));
+            entry.stage = Some(stage(vote.stage));
+            (entry.target_number, entry.target_hash) = (Some(vote.target_number), Some(hex(&vote.target_hash)));
+        }
+        What::Seal { slot, header } => {
+            (entry.kind, entry.slot, entry.header_hash) = ("seal", Some(*slot), Some(hex(header)));
+        }
+        What::Other(kind) => entry.kind = kind,
+    }
+    match result {
+        Ok(_) => entry.verdict = "signed",
+        Err(Failure::Refused { rule }) => (entry.verdict, entry.rule) = ("refused", Some(shown(rule))),
+        Err(Failure::NotHolder { .. }) => (entry.verdict, entry.rule) = ("refused", Some("NotHolder".into())),
+        Err(failure) => (entry.verdict, entry.why) = ("failed", Some(shown(&failure.to_string()))),
+    }
+    match caller {
+        Caller::Node(Node { identity, connection }) => {
+            (entry.by, entry.node, entry.node_id) = ("node", Some(identity.name()), Some(hex(&identity.node)));
+            entry.connection = Some(connection.number);
+        }
+        Caller::Operator => entry.by = "operator",
+    }
+    // Text and numbers: it cannot fail.
+    serde_json::to_string(&entry).unwrap_or_default() + "\n"
+}
+
+/// The time in UTC, as RFC 3339 writes it.
+pub(super) fn now() -> String {
+    let mut text = String::new();
+    // Nothing that is written to a string fails.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut text));
+    text
+}
+
+/// In the order in which it is written.
+#[derive(Default, Serialize)]
+struct Entry<'a> {
+    time: &'a str,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    key_type: String,
+    public: String,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_number: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slot: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header_hash: Option<String>,
+    by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<u64>,
+}
+
+/// [`ta::read_vote`] knows no other.
+fn stage(stage: u8) -> &'static str {
+    match stage {
+        0 => "prevote",
+        1 => "precommit",
+        _ => "primary proposal",
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
+}
+
+/// Cut short, and without what could steer a terminal that shows it.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars().take(MAX_WHY) {
+        if character.is_control() || !(character.is_ascii() || character.is_alphanumeric()) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests;
