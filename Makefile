@@ -44,8 +44,10 @@ test-rpmb: ## OP-TEE with RPMB: a kernel and a QEMU of its own (ten minutes to b
 	@scripts/optee/build rpmb
 	scripts/cargo nextest run --release --workspace --profile rpmb --no-capture
 
-soak: ## KILLS=1000 random kills of a validator's daemon and node; SEED=… repeats a run
+soak: ## never two, a step deeper (DEPTH=1); KILLS=1000 random kills of a validator's daemon and node; SEED=… repeats a run
 	@scripts/setup test
+	HOLDFAST_DEPTH=$(or $(DEPTH),1) scripts/cargo nextest run --release --workspace --profile soak --no-capture \
+		-E 'package(holdfast-ta) & test(exhaustive)'
 	HOLDFAST_KILLS=$(or $(KILLS),1000) $(if $(SEED),HOLDFAST_SEED=$(SEED)) scripts/cargo nextest run --release --workspace \
 		--profile soak --no-capture -E 'package(holdfast-e2e) & test(/^soak::/)'
 

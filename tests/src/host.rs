@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use crate::{binaries, http, process::Process, SOON};
+use crate::{audit::Audit, binaries, http, process::Process, SOON};
 
 /// Logged once the daemon listens everywhere.
 const READY: &str = " listening ";
@@ -18,33 +18,47 @@ const READY: &str = " listening ";
 pub struct HostProcess {
     name: String,
     directory: PathBuf,
+    leases: Leases,
     process: Process,
 }
 
-/// For how long a daemon's lease lasts without a request from its holder, unless a test says otherwise.
-const LEASE: Duration = Duration::from_secs(10);
+/// How a daemon leases its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leases {
+    /// To one node at a time. A lease ends so long after the last request from its holder: 1 to 600 seconds.
+    Of(Duration),
+    /// Not at all: every node has its signatures made. A daemon does this for a development TEE only.
+    Without,
+}
+
+impl Default for Leases {
+    fn default() -> Leases {
+        Leases::Of(Duration::from_secs(10))
+    }
+}
 
 impl HostProcess {
     /// Starts a daemon named `name` in `directory`, with the store that an earlier one of that name left there, and
     /// waits until it serves.
     pub async fn start(directory: &Path, name: &str) -> Result<HostProcess> {
-        HostProcess::start_with_lease(directory, name, LEASE).await
+        HostProcess::start_with(directory, name, Leases::default()).await
     }
 
-    /// The same, with a lease that ends after `lease` without a request from its holder: 1 to 600 seconds.
-    pub async fn start_with_lease(directory: &Path, name: &str, lease: Duration) -> Result<HostProcess> {
+    /// The same, with leases of another kind.
+    pub async fn start_with(directory: &Path, name: &str, leases: Leases) -> Result<HostProcess> {
         let configuration = directory.join(format!("{name}.toml"));
-        std::fs::write(
-            &configuration,
-            format!(
-                "socket = {:?}\nstore = {:?}\nhttp = \"127.0.0.1:0\"\nlease_ms = {}\n",
-                socket_of(directory, name),
-                store_of(directory, name),
-                lease.as_millis()
-            ),
-        )?;
-        let process = launch(directory, name)?;
-        let host = HostProcess { name: name.to_owned(), directory: directory.to_owned(), process };
+        let mut options = format!(
+            "socket = {:?}\nstore = {:?}\naudit_log = {:?}\nhttp = \"127.0.0.1:0\"\n",
+            socket_of(directory, name),
+            store_of(directory, name),
+            audit_of(directory, name),
+        );
+        if let Leases::Of(lease) = leases {
+            options += &format!("lease_ms = {}\n", lease.as_millis());
+        }
+        std::fs::write(&configuration, options)?;
+        let process = launch(directory, name, leases)?;
+        let host = HostProcess { name: name.to_owned(), directory: directory.to_owned(), leases, process };
         host.wait_ready().await?;
         Ok(host)
     }
@@ -57,6 +71,11 @@ impl HostProcess {
     /// The directory of its software TEE: the only place where session keys may lie.
     pub fn store(&self) -> PathBuf {
         store_of(&self.directory, &self.name)
+    }
+
+    /// What it was asked to sign since its store was new, by whom, and how it judged.
+    pub fn audit(&self) -> Result<Audit> {
+        Audit::read(&audit_of(&self.directory, &self.name))
     }
 
     /// The process.
@@ -72,7 +91,7 @@ impl HostProcess {
     /// Starts it again on the same store and socket, and waits until it serves.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.kill()?;
-        self.process = launch(&self.directory, &self.name)?;
+        self.process = launch(&self.directory, &self.name, self.leases)?;
         self.wait_ready().await
     }
 
@@ -122,7 +141,15 @@ fn store_of(directory: &Path, name: &str) -> PathBuf {
     directory.join(format!("{name}-store"))
 }
 
-fn launch(directory: &Path, name: &str) -> Result<Process> {
+fn audit_of(directory: &Path, name: &str) -> PathBuf {
+    directory.join(format!("{name}-audit.jsonl"))
+}
+
+fn launch(directory: &Path, name: &str, leases: Leases) -> Result<Process> {
     let configuration = directory.join(format!("{name}.toml")).display().to_string();
-    Process::start(name, &binaries::host()?, &["--config".into(), configuration], directory)
+    let mut arguments = vec!["--config".into(), configuration];
+    if leases == Leases::Without {
+        arguments.push("--test-only-without-leases".into());
+    }
+    Process::start(name, &binaries::host()?, &arguments, directory)
 }

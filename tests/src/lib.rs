@@ -5,6 +5,7 @@
 //!
 //! | module | |
 //! |---|---|
+//! | [`audit`] | what a daemon was asked to sign, and how it judged |
 //! | [`binaries`] | where `holdfast-node` and `holdfast-host` lie |
 //! | [`chain`] | chain specifications with short slots and sessions |
 //! | [`host`] | the signer daemon |
@@ -19,12 +20,15 @@
 //! | [`rpc`] | what a node says of its chain |
 //! | [`search`] | secrets in files, equivocations in logs |
 //! | [`session`] | session keys on their way onto the chain |
+//! | [`store`] | copies of a TEE's store |
 //! | [`watch`] | pauses of finality |
+//! | [`witness`] | the blocks of every fork |
 //!
 //! The program `holdfast-testnet` (`make testnet`) shows a [`network`] to people.
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod binaries;
 pub mod chain;
 pub mod host;
@@ -39,7 +43,9 @@ pub mod proof;
 pub mod rpc;
 pub mod search;
 pub mod session;
+pub mod store;
 pub mod watch;
+pub mod witness;
 
 use std::{future::Future, time::Duration};
 

@@ -24,6 +24,7 @@ use sp_core::sr25519;
 
 use crate::{
     chain::{account_of, Authority, Kind, SessionKeys, Timing},
+    host::Leases,
     node::{self, Ports, Setup},
     operator::Operator,
     ports::Port,
@@ -36,6 +37,9 @@ use crate::{
 /// The accounts that can be validators, in order.
 pub const NAMES: [&str; 6] = ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie"];
 
+/// For how long a lease lasts, unless a test chooses another.
+pub const LEASE: Duration = Duration::from_secs(3);
+
 /// How long a daemon has to end after a failed start.
 const FAREWELL: Duration = Duration::from_secs(15);
 
@@ -46,8 +50,8 @@ pub struct Settings {
     pub validators: usize,
     /// How fast the chain goes.
     pub timing: Timing,
-    /// For how long a lease lasts without a request from its holder.
-    pub lease: Duration,
+    /// How the daemons lease their keys.
+    pub leases: Leases,
     /// The first validator's port for RPC, the next ones have the next; 0 for any.
     pub rpc_port: u16,
     /// The same for metrics.
@@ -56,8 +60,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        let lease = Duration::from_secs(3);
-        Settings { validators: 4, timing: Timing::default(), lease, rpc_port: 0, prometheus_port: 0 }
+        let leases = Leases::Of(LEASE);
+        Settings { validators: 4, timing: Timing::default(), leases, rpc_port: 0, prometheus_port: 0 }
     }
 }
 
@@ -136,6 +140,22 @@ impl Network {
         Ok(())
     }
 
+    /// Removes the database of a validator's node, which does not run. Its keys and what they have signed stay where
+    /// they are, in the daemon's TEE.
+    pub fn purge(&self, validator: usize) -> Result<()> {
+        let base_path = self.base_path(validator).display().to_string();
+        let purge = ["purge-chain", "-y", "--chain", &self.chain.argument(), "--base-path", &base_path];
+        let output = node::subcommand(&purge)?;
+        ensure!(output.status.success(), "{}: {}", purge.join(" "), String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Where a validator's first node has its database. Its network key lies beside it.
+    pub fn base_path(&self, validator: usize) -> PathBuf {
+        let name = &self.validators[validator].name;
+        self.directory.join(name).join(format!("{name}-node"))
+    }
+
     /// A node's view that the fate of `validator` does not touch.
     pub fn seen_without(&self, validator: usize) -> &Rpc {
         self.validators[(validator + 1) % self.validators.len()].node.rpc()
@@ -203,9 +223,13 @@ impl Network {
         Ok(found)
     }
 
-    /// What the logs of all processes tell of equivocations.
+    /// What the logs of all processes tell of equivocations, and what any daemon has signed twice.
     pub fn equivocations(&self) -> Result<Vec<String>> {
-        search::equivocations(&self.directory)
+        let mut found = search::equivocations(&self.directory)?;
+        for Validator { name, host, .. } in &self.validators {
+            found.extend(host.audit()?.signed_twice().iter().map(|entry| format!("{name} signed twice: {entry:?}")));
+        }
+        Ok(found)
     }
 
     /// Ends all nodes, then all daemons, gracefully. What does not end within `limit` is killed, and is an error.
@@ -264,7 +288,7 @@ async fn start_all(
     for name in names {
         let own = directory.join(name);
         std::fs::create_dir_all(&own).with_context(|| format!("cannot make {}", own.display()))?;
-        let host = HostProcess::start_with_lease(&own, &format!("{name}-host"), settings.lease).await;
+        let host = HostProcess::start_with(&own, &format!("{name}-host"), settings.leases).await;
         hosts.push(host.with_context(|| format!("{name}'s signer daemon does not start"))?);
     }
     let (chain, keys) = chain_of(directory, settings, hosts).await?;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use anyhow::{bail, Context, Result};
-use holdfast_protocol::{Call, Client, KeyInfo, Reply, Scheme, Until, Usage};
+use holdfast_protocol::{Call, Client, Floor, KeyInfo, Reply, Scheme, Until, Usage};
 use sp_core::{ed25519, sr25519};
 
 use crate::{chain::SessionKeys, SOON};
@@ -44,6 +44,14 @@ impl Operator {
                 }
                 other => bail!("a list of keys was asked for, and {other:?} came"),
             }
+        }
+    }
+
+    /// Up to where no key signs anything new, whatever its own watermark.
+    pub async fn floor(&self) -> Result<Floor> {
+        match self.call(Call::Watermarks { after: None }).await? {
+            Reply::Watermarks { floor, .. } => Ok(floor),
+            other => bail!("watermarks were asked for, and {other:?} came"),
         }
     }
 

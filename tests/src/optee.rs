@@ -109,6 +109,11 @@ impl Machine {
         Ok(Machine { kind: "rpmb", ..Machine::new(directory, name)? })
     }
 
+    /// That machine with an OP-TEE that takes a disk of any age, so that only the application's cell can tell.
+    pub fn with_rpmb_for_the_cell(directory: &Path, name: &str) -> Result<Machine> {
+        Ok(Machine { kind: "rpmb-cell", ..Machine::new(directory, name)? })
+    }
+
     /// Boots it with this variant of the application, and waits until its guest answers.
     pub async fn boot(&self, variant: Variant) -> Result<Guest<'_>> {
         let forwards: Vec<String> = [(&self.bridge, BRIDGE), (&self.daemon, DAEMON), (&self.http, HTTP)]

@@ -98,10 +98,15 @@ impl Process {
 
     /// An error once it has ended, with its status.
     pub fn check_running(&mut self) -> Result<()> {
-        match self.child.try_wait()? {
+        match self.ended()? {
             None => Ok(()),
             Some(status) => bail!("{} has ended: {status}", self.name),
         }
+    }
+
+    /// Its status once it has ended.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// Waits for its end.

@@ -26,6 +26,8 @@ pub enum Heads {
     Best,
     /// The finalised chain.
     Finalised,
+    /// Every fork. Those that the node has when it is asked are not shown.
+    All,
 }
 
 impl Rpc {
@@ -73,6 +75,7 @@ impl Rpc {
         let (subscribe, unsubscribe) = match heads {
             Heads::Best => ("chain_subscribeNewHeads", "chain_unsubscribeNewHeads"),
             Heads::Finalised => ("chain_subscribeFinalizedHeads", "chain_unsubscribeFinalizedHeads"),
+            Heads::All => ("chain_subscribeAllHeads", "chain_unsubscribeAllHeads"),
         };
         Ok(self.0.subscribe(subscribe, RpcParams::new(), unsubscribe).await?)
     }

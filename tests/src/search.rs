@@ -66,7 +66,18 @@ pub fn key_files(directory: &Path, key_type: &str, public: &[u8]) -> Result<Vec<
     Ok(files(directory)?.into_iter().filter(|file| file.to_string_lossy().contains(&name)).collect())
 }
 
-/// The lines that tell of an equivocation, in all logs under `directory`: those of processes that are gone too.
+/// What a validator did twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Equivocation {
+    /// Two blocks for a slot.
+    Seal,
+    /// Two prevotes in a round.
+    Prevote,
+    /// Two precommits in a round.
+    Precommit,
+}
+
+/// The equivocation that a line of a node's log tells of.
 ///
 /// | who says so | line |
 /// |---|---|
@@ -75,13 +86,26 @@ pub fn key_files(directory: &Path, key_type: &str, public: &[u8]) -> Result<Vec<
 /// | | `Detected precommit equivocation in the finality worker: …` |
 /// | | `Error reporting prevote equivocation: …`, also of the node's own vote |
 ///
-/// No other line of a node has the word.
+/// No other line of theirs has the word; those of the node itself may.
+pub fn equivocation(line: &str) -> Option<Equivocation> {
+    let vote = |stage: &str| {
+        ["Detected", "Error reporting"].iter().any(|who| line.contains(&format!("{who} {stage} equivocation")))
+    };
+    match () {
+        () if line.contains("Slot author is equivocating") => Some(Equivocation::Seal),
+        () if vote("prevote") => Some(Equivocation::Prevote),
+        () if vote("precommit") => Some(Equivocation::Precommit),
+        () => None,
+    }
+}
+
+/// The lines that tell of an equivocation, in all logs under `directory`: those of processes that are gone too.
 pub fn equivocations(directory: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for file in files(directory)?.into_iter().filter(|file| file.extension().is_some_and(|kind| kind == "log")) {
         let text = std::fs::read(&file).with_context(|| file.display().to_string())?;
         let text = String::from_utf8_lossy(&text);
-        let lines = text.lines().filter(|line| line.to_ascii_lowercase().contains("equivocat"));
+        let lines = text.lines().filter(|line| equivocation(line).is_some());
         found.extend(lines.map(|line| format!("{}: {line}", file.display())));
     }
     Ok(found)
@@ -184,16 +208,22 @@ mod tests {
         let directory = crate::directory()?;
         let below = directory.path().join("alice");
         std::fs::create_dir(&below)?;
+        use Equivocation::{Precommit, Prevote, Seal};
         let told = [
-            "2026-11-20 12:00:00 Slot author is equivocating at slot Slot(7) with headers 0x1b…4c and 0x99…00",
-            "2026-11-20 12:00:01 Detected prevote equivocation in the finality worker: Equivocation { .. }",
-            "2026-11-20 12:00:02 Detected precommit equivocation in the finality worker: Equivocation { .. }",
-            "2026-11-20 12:00:03 Error reporting prevote equivocation: Safety(Refraining from sending it)",
+            (Seal, "2026-11-20 12:00:00 Slot author is equivocating at slot Slot(7) with headers 0x1b…4c and 0x99…00"),
+            (Prevote, "2026-11-20 12:00:01 Detected prevote equivocation in the finality worker: Equivocation { .. }"),
+            (
+                Precommit,
+                "2026-11-20 12:00:02 Detected precommit equivocation in the finality worker: Equivocation { .. }",
+            ),
+            (Prevote, "2026-11-20 12:00:03 Error reporting prevote equivocation: Safety(Refraining from sending it)"),
         ];
-        let others = "2026-11-20 12:00:00 Prepared block for proposing at 7\n2026-11-20 12:00:00 Imported #7\n";
+        let others = "2026-11-20 12:00:00 Prepared block for proposing at 7\n2026-11-20 12:00:00 Imported #7\n\
+                      2026-11-20 12:00:00 It would have been an equivocation\n";
         std::fs::write(directory.path().join("node.log"), others)?;
         assert!(equivocations(directory.path())?.is_empty());
-        for (count, line) in told.iter().enumerate() {
+        for (count, (kind, line)) in told.into_iter().enumerate() {
+            assert_eq!(equivocation(line), Some(kind));
             let log = below.join(format!("{count}.log"));
             std::fs::write(&log, format!("{others}{line}\n{others}"))?;
             let found = equivocations(directory.path())?;

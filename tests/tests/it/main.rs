@@ -4,6 +4,7 @@ mod development;
 mod following;
 mod metrics;
 mod network;
+mod never_two;
 mod optee;
 mod outage;
 mod process;

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use holdfast_e2e::{
     chain::SessionKeys,
     directory,
+    host::Leases,
     network::Settings,
     operator::Operator,
     proof,
@@ -22,7 +23,7 @@ use holdfast_e2e::{
 use holdfast_protocol::{KeyId, Scheme};
 
 /// How many kills, unless HOLDFAST_KILLS says.
-const KILLS: u64 = 30;
+const KILLS: u64 = 20;
 /// After so many the validator changes its session keys.
 const BETWEEN_ROTATIONS: u64 = 10;
 
@@ -35,7 +36,7 @@ async fn after_random_kills_every_key_is_there_and_every_signature_on_the_chain_
     let mut random = Random(seed);
 
     let directory = directory()?;
-    let settings = Settings { validators: 1, lease: Duration::from_secs(1), ..Settings::default() };
+    let settings = Settings { validators: 1, leases: Leases::Of(Duration::from_secs(1)), ..Settings::default() };
     let mut network = Network::start(directory.path(), settings).await?;
     let operator = Operator::connect(&network.validators[0].host.uri()).await?;
     // Whose creation was acknowledged.
@@ -97,6 +98,7 @@ async fn after_random_kills_every_key_is_there_and_every_signature_on_the_chain_
     let justifications = proof::verify_until(rpc, last).await?;
     println!("{last} blocks and {justifications} justifications are valid");
     assert!(justifications >= rotations / 2, "{rotations} changes of keys left {justifications} justifications");
+    assert!(network.equivocations()?.is_empty(), "{:?}", network.equivocations()?);
     network.check_running()
 }
 

@@ -1,23 +1,18 @@
 //! Two nodes with the same session keys on one daemon: one is active, the other on standby.
 
-use std::{
-    fs::{DirBuilder, Permissions},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
-    path::Path,
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use holdfast_e2e::{
     chain::{account_of, Authority, Kind, Timing},
     directory,
     http::metric,
-    network::{wait_votes, Settings},
+    network::{wait_votes, Settings, LEASE},
     node::Setup,
     operator::Operator,
     proof,
     rpc::Heads,
-    search, Chain, HostProcess, Network, NodeProcess, SOON,
+    search, store, Chain, HostProcess, Network, NodeProcess, SOON,
 };
 
 /// Slots in which a standby takes over.
@@ -54,7 +49,7 @@ async fn a_standby_takes_over_within_ten_slots_and_who_lost_the_lease_signs_noth
 
     // The active node stands still past its lease, and goes on when the other has taken over.
     second(&network).stop()?;
-    let lapsed = network.slot_now()? + Settings::default().lease.as_secs();
+    let lapsed = network.slot_now()? + LEASE.as_secs();
     takes_over(&network, first(&network), lapsed).await?;
     let before = Signatures::of_all_and(&network, first(&network)).await?;
     let votes = first(&network).signatures("gran").await?;
@@ -72,7 +67,7 @@ async fn a_standby_takes_over_within_ten_slots_and_who_lost_the_lease_signs_noth
 
     // The same, and before the one that was replaced goes on, the daemon is restarted: it must not have forgotten.
     first(&network).stop()?;
-    let lapsed = network.slot_now()? + Settings::default().lease.as_secs();
+    let lapsed = network.slot_now()? + LEASE.as_secs();
     takes_over(&network, self::second(&network), lapsed).await?;
     self::second(&network).stop()?;
     network.validators[0].host.restart().await?;
@@ -103,7 +98,7 @@ async fn two_nodes_with_copies_of_one_store_equivocate_and_the_search_for_that_f
     let authority = Authority { account: account_of("Alice"), keys };
     let chain = Chain::with(directory, Kind::Local, Timing::default(), &[authority])?;
     one.kill()?;
-    copy_store(&one.store(), &directory.join("two-store"))?;
+    store::copy(&one.store(), &directory.join("two-store"))?;
     one.restart().await?;
     let two = HostProcess::start(directory, "two").await?;
 
@@ -116,7 +111,8 @@ async fn two_nodes_with_copies_of_one_store_equivocate_and_the_search_for_that_f
         nodes.push(Setup::new(directory, name, &chain).with(&signing).start().await?);
     }
     assert!(search::equivocations(directory)?.is_empty());
-    follower.log().wait_for("equivocat", SOON).await?;
+    let told = |line: &str| search::equivocation(line).is_some();
+    follower.log().wait_for_line("news of an equivocation", SOON, told).await?;
     assert!(!search::equivocations(directory)?.is_empty());
     Ok(())
 }
@@ -200,14 +196,4 @@ impl Signatures {
         assert!(made >= got && made <= got + late, "made {made}, got by the active node {got}, too late for it {late}");
         assert!(got > 0.0, "the active node has signed meanwhile");
     }
-}
-
-fn copy_store(from: &Path, to: &Path) -> Result<()> {
-    DirBuilder::new().mode(0o700).create(to)?;
-    for file in search::files(from)? {
-        let copy = to.join(file.file_name().context("a file has a name")?);
-        std::fs::copy(&file, &copy)?;
-        std::fs::set_permissions(&copy, Permissions::from_mode(0o600))?;
-    }
-    Ok(())
 }

@@ -16,7 +16,7 @@ use rustix::process::{kill_process, Pid, Signal};
 use sp_core::{ed25519, sr25519, Pair};
 
 /// How often the power is cut; `HOLDFAST_CUTS` chooses another number.
-const CUTS: u64 = 20;
+const CUTS: u64 = 10;
 /// A cut comes within this time after the first operation of a boot: several of each kind fit in.
 const WITHIN: Duration = Duration::from_secs(3);
 
