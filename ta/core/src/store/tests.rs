@@ -80,7 +80,7 @@ fn the_store_of_the_other_kind_is_refused() {
 
 #[test]
 fn a_store_without_its_cell_or_its_meta_or_with_damaged_ones_is_refused() {
-    let damaged: [&dyn Fn(&mut TestTee); 10] = [
+    let damaged: [&dyn Fn(&mut TestTee); 11] = [
         &|tee| tee.cell = None,
         &|tee| drop(tee.objects.remove(META)),
         &|tee| tee.cell = Some(vec![]),
@@ -90,6 +90,11 @@ fn a_store_without_its_cell_or_its_meta_or_with_damaged_ones_is_refused() {
         &|tee| tee.cell = Some(first_cell()),
         // A watermark that says nothing.
         &|tee| drop(tee.objects.insert(watermark_name(&unknown_key(Scheme::Ed25519, *b"gran")), vec![1])),
+        // One that decodes, to a round in which there is no vote.
+        &|tee| {
+            let unsound = (1u8, 0u8, None::<u8>, vec![(0u64, 1u64, [0u8; 3])]).encode();
+            tee.objects.insert(watermark_name(&unknown_key(Scheme::Ed25519, *b"gran")), unsound);
+        },
         &|tee| drop(tee.objects.insert(META.to_vec(), vec![])),
         &|tee| drop(tee.objects.insert(META.to_vec(), [meta(STORE_SCHEMA, TA_VERSION, true), vec![0]].concat())),
         &|tee| drop(tee.objects.insert(META.to_vec(), meta(0, TA_VERSION, true))),
