@@ -37,7 +37,7 @@ struct Kept {
 
 #[cfg_attr(test, derive(Clone))]
 struct Due {
-    change: Change,
+    change: Option<Change>,
     /// The cell must be written first.
     cell: bool,
 }
@@ -89,7 +89,7 @@ impl Ledger {
                 if let Some(change) = change {
                     let before = ledger.kept.get(&change.id).map(|kept| &kept.watermark);
                     if before != change.watermark.as_ref() {
-                        ledger.due = Some(Due { change: change.clone(), cell: false });
+                        ledger.due = Some(Due { change: Some(change.clone()), cell: false });
                     }
                     ledger.remember(change);
                 }
@@ -162,9 +162,10 @@ impl Ledger {
             store::write_cell(tee, &self.cell)?;
             *cell = false;
         }
-        match &change.watermark {
-            Some(watermark) => store::write_watermark(tee, &change.id, watermark)?,
-            None => store::remove_watermark(tee, &change.id)?,
+        match change {
+            Some(Change { id, watermark: Some(watermark) }) => store::write_watermark(tee, id, watermark)?,
+            Some(Change { id, watermark: None }) => store::remove_watermark(tee, id)?,
+            None => {}
         }
         self.due = None;
         Ok(())
@@ -173,16 +174,12 @@ impl Ledger {
     /// Says in the cell what the store holds, so that the next start can believe it.
     pub(crate) fn close(&mut self, tee: &mut impl Tee) -> Result<(), Error> {
         self.settle(tee)?;
-        let known = Known::Digest { digest: digest(&self.kept), change: None };
-        match &self.cell.known {
-            Known::Digest { digest, .. } if matches!(&known, Known::Digest { digest: now, .. } if now == digest) => {
-                Ok(())
-            }
-            _ => {
-                self.cell.known = known;
-                store::write_cell(tee, &self.cell)
-            }
+        let now = digest(&self.kept);
+        if !matches!(&self.cell.known, Known::Digest { digest, .. } if *digest == now) {
+            self.cell.known = Known::Digest { digest: now, change: None };
+            self.due = Some(Due { change: None, cell: true });
         }
+        self.settle(tee)
     }
 
     /// Where no key signs anything new.
@@ -214,7 +211,7 @@ impl Ledger {
         };
         cell |= self.cell.known != known;
         self.cell.known = known;
-        self.due = Some(Due { change, cell });
+        self.due = Some(Due { change: Some(change), cell });
         self.settle(tee)
     }
 

@@ -54,11 +54,9 @@ impl Memory {
             Some(opened) => opened,
             None => {
                 let found = store::open(tee, &self.held)?;
-                let ledger = match self.ledger.take() {
-                    Some(ledger) => ledger,
-                    None => Ledger::open(tee, found.cell.clone(), found.marked.clone())?,
-                };
-                self.ledger = Some(ledger);
+                if self.ledger.is_none() {
+                    self.ledger = Some(Ledger::open(tee, found.cell.clone(), found.marked.clone())?);
+                }
                 found.take_over(tee)?;
                 Opened::new(found.keys)
             }

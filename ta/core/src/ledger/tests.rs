@@ -250,3 +250,25 @@ fn positions_at_the_end_of_their_range_do_not_wrap() {
         assert!(matches!(say(&mut tee, &mut ledger, seal(1, 2)), Ok(Judgement::Refuse(_))));
     }
 }
+
+#[test]
+fn an_end_that_could_not_be_written_down_is_written_down_the_next_time() {
+    for (accident, landed) in [(Accident::Lost, false), (Accident::Landed, true)] {
+        for statement in [None, Some(vote(2, 1))] {
+            let (mut tee, mut ledger) = new(true);
+            assert_eq!(say(&mut tee, &mut ledger, vote(1, 1)), SIGN);
+            let before = tee.cell.clone();
+            tee.plan(0, accident);
+            assert_eq!(ledger.close(&mut tee), Err(Error::Platform(FAULT.0)));
+            assert_eq!(tee.cell != before, landed);
+            if let Some(statement) = statement {
+                // One that follows all the same takes the mark back.
+                assert_eq!(say(&mut tee, &mut ledger, statement), SIGN);
+                let mut cut = tee.copy();
+                assert!(start(&mut cut).floor().grandpa >= Some(round(2)));
+            }
+            ledger.close(&mut tee).expect("closed");
+            assert_eq!(start(&mut tee).floor(), Positions::default());
+        }
+    }
+}
