@@ -24,7 +24,7 @@ use crate::{
     audit::{Asked, Auditor},
     config::Config,
     holder::{HolderError, HolderFile},
-    lease::{Caller, Leases, Right, Statement},
+    lease::{Caller, Leases, Right},
     link::Link,
     metrics::Metrics,
     stuck::Busy,
@@ -65,7 +65,7 @@ struct Job {
     name: &'static str,
     right: Right,
     task: Task,
-    /// For the audit log.
+    /// For the audit log and for standbys, if it is a signature.
     asked: Option<Asked>,
     queued: Instant,
     deadline: Instant,
@@ -73,8 +73,8 @@ struct Job {
 }
 
 enum Task {
-    /// For the trusted application, with what it will have signed.
-    Ask(Question, Option<Statement>),
+    /// For the trusted application.
+    Ask(Question),
     /// For the daemon itself.
     Claim(Claim),
 }
@@ -238,8 +238,7 @@ fn task(call: Call) -> Result<Task, Failure> {
     if let Call::Lease(claim) = call {
         return Ok(Task::Claim(claim));
     }
-    let statement = Statement::of(&call);
-    Ok(Task::Ask(Question::new(call)?, statement))
+    Ok(Task::Ask(Question::new(call)?))
 }
 
 #[cfg(test)]

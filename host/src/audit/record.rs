@@ -8,14 +8,14 @@ use tracing_subscriber::fmt::{
     time::{FormatTime, SystemTime},
 };
 
-use crate::lease::{Caller, Node};
+use crate::lease::{Caller, Node, Statement};
 
 /// No public key is longer, in bytes; of what claims to be one no more is shown.
 const MAX_PUBLIC: usize = 33;
 /// The most characters of a reason that are shown.
 const MAX_WHY: usize = 200;
 
-/// A request for a signature, as far as it is written down.
+/// A request for a signature, read once: as it is written down, and as far as a standby wants to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     key_type: [u8; 4],
@@ -43,6 +43,15 @@ impl Asked {
         };
         let public = public.iter().copied().take(MAX_PUBLIC).collect();
         Some(Asked { key_type: *key_type, public, what })
+    }
+
+    /// What a signature for it would tell a standby.
+    pub(crate) fn statement(&self) -> Option<Statement> {
+        match self.what {
+            What::Vote(ta::Vote { set_id, round, .. }) => Some(Statement::Vote { set_id, round }),
+            What::Seal { slot, .. } => Some(Statement::Seal(slot)),
+            What::Other(_) => None,
+        }
     }
 }
 

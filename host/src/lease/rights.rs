@@ -1,9 +1,6 @@
 //! What a call needs: which callers may make it, and what it tells a standby.
 
-use holdfast_protocol::{
-    lease::Claim,
-    message::{Call, Context},
-};
+use holdfast_protocol::{lease::Claim, message::Call};
 use holdfast_ta as ta;
 
 /// Keys of this type sign for no chain, so any number of nodes may use them.
@@ -60,25 +57,6 @@ impl Right {
             }
             Call::Lease(Claim::Take | Claim::Keep | Claim::TakeOver) => Right::Node,
             Call::RaiseWatermark { .. } => Right::Operator,
-        }
-    }
-}
-
-impl Statement {
-    /// What this call would have signed.
-    pub(crate) fn of(call: &Call) -> Option<Statement> {
-        let Call::Sign { key, message, context } = call else { return None };
-        // Anybody may have these, and a header beside one is not looked at.
-        if ta::proves_possession(message) {
-            return None;
-        }
-        match (&key.key_type, context) {
-            (b"gran", _) => {
-                let ta::Vote { set_id, round, .. } = ta::read_vote(message)?;
-                Some(Statement::Vote { set_id, round })
-            }
-            (b"aura", Context::Header(header)) => ta::read_slot(header).map(Statement::Seal),
-            _ => None,
         }
     }
 }

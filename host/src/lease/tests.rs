@@ -1,4 +1,5 @@
 use super::*;
+use crate::audit::Asked;
 use holdfast_protocol::message::{Call, Context, KeyId, Position, Scheme, Usage};
 use proptest::{collection::vec, prelude::*};
 
@@ -429,8 +430,9 @@ fn only_votes_and_seals_are_remembered_and_nothing_that_anybody_may_sign() {
     let vote = [&[1][..], &[9; 36], &7u64.to_le_bytes(), &3u64.to_le_bytes()].concat();
     let header = [&[1; 32][..], &[4], &[2; 64], &[4], b"\x06aura\x20", &9u64.to_le_bytes()].concat();
     let context = || Context::Header(header.clone());
-    assert_eq!(Statement::of(&sign(b"gran", &vote, Context::None)), Some(Statement::Vote { set_id: 3, round: 7 }));
-    assert_eq!(Statement::of(&sign(b"aura", &[1; 32], context())), Some(Statement::Seal(9)));
+    let of = |call: &Call| Asked::of(call).and_then(|asked| asked.statement());
+    assert_eq!(of(&sign(b"gran", &vote, Context::None)), Some(Statement::Vote { set_id: 3, round: 7 }));
+    assert_eq!(of(&sign(b"aura", &[1; 32], context())), Some(Statement::Seal(9)));
     let proof = [&b"POP_"[..], &[7; 32]].concat();
     for call in [
         sign(b"aura", &proof, context()),
@@ -442,7 +444,7 @@ fn only_votes_and_seals_are_remembered_and_nothing_that_anybody_may_sign() {
         sign(b"test", &vote, context()),
         Call::Info,
     ] {
-        assert_eq!(Statement::of(&call), None, "{call:?}");
+        assert_eq!(of(&call), None, "{call:?}");
     }
     let (mut leases, _cast, now) = stage(Situation::New);
     leases.signed(Statement::Vote { set_id: 3, round: 7 });

@@ -13,7 +13,7 @@ use holdfast_protocol::message::{Call, Failure, Floor, Reply};
 
 use super::{Job, Lessor, Task};
 use crate::{
-    audit::Auditor,
+    audit::{Asked, Auditor},
     holder::HolderFile,
     lease::{Caller, Change, End, Leases, Node, Right},
     link::{Link, LinkError},
@@ -85,6 +85,9 @@ impl Desk {
         self.watch(begun);
         let result =
             if begun >= deadline { Err(Failure::Deadline) } else { self.done(&caller, name, right, &task, begun) };
+        if let (Ok(_), Some(statement)) = (&result, asked.as_ref().and_then(Asked::statement)) {
+            self.leases.signed(statement);
+        }
         self.metrics.answered(name, outcome_name(&result));
         match &result {
             Ok(_) => tracing::debug!(call = name, "answered"),
@@ -115,12 +118,9 @@ impl Desk {
     ) -> Result<Reply, Failure> {
         self.leases.permit(right, caller, now)?;
         match (task, caller) {
-            (Task::Ask(question, statement), _) => {
+            (Task::Ask(question), _) => {
                 let result = self.call(question);
                 self.metrics.worked(name, now.elapsed());
-                if let (Ok(_), Some(statement)) = (&result, statement) {
-                    self.leases.signed(*statement);
-                }
                 result
             }
             (Task::Claim(claim), Caller::Node(node)) => {
