@@ -11,7 +11,7 @@ use crate::Measured;
 /// Version of the trusted application. It may not go back: a store that a newer one opened is refused.
 pub const TA_VERSION: u32 = 2;
 /// Version of what the trusted application stores, kept beside the data.
-pub const STORE_SCHEMA: u16 = 2;
+pub const STORE_SCHEMA: u16 = 3;
 /// The longest request in bytes: a block header with the authorities of a large set fits.
 pub const MAX_REQUEST: usize = 32 * 1024;
 /// The longest answer in bytes.
@@ -327,7 +327,8 @@ pub enum Error {
     Refused(Rule),
     /// The store was written by a newer trusted application: start that one again.
     NewerStore,
-    /// The store belongs to a production trusted application and this is a development one, or the other way round.
+    /// The store belongs to a trusted application of another kind: a production one, or one whose cell is protected from
+    /// rollbacks, where this one is not; or the other way round.
     OtherStore,
     /// A stored object is damaged, or a counter in it is at its end.
     Corrupt,

@@ -8,7 +8,10 @@
 //! ceiling), and, where it can, the digest of the watermarks that the store must hold. A store that cannot be told to be
 //! that one is not believed: nothing new is signed at the ceiling or below it. See `docs/never-two.md`.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::ops::Bound;
 
 use codec::{Decode, Encode};
@@ -16,13 +19,16 @@ use codec::{Decode, Encode};
 use crate::{
     hash::blake2_256,
     policy::{lift, Judgement, Statement, Watermark},
-    store, CellWrites, Error, GrandpaRound, KeyId, Position, Positions, Rule, Tee, WatermarkInfo,
+    store::{self, Birth},
+    CellWrites, Error, GrandpaRound, KeyId, Position, Positions, Rule, Tee, WatermarkInfo,
 };
 
 /// What every key has signed.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Ledger {
     kept: BTreeMap<KeyId, Kept>,
+    /// Keys whose watermark could not be read.
+    damaged: BTreeSet<KeyId>,
     cell: Cell,
     /// What is to be written before anything else.
     due: Option<Due>,
@@ -45,6 +51,8 @@ struct Due {
 /// What the cell says.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Cell {
+    /// Which store this is the cell of.
+    pub(crate) birth: Birth,
     /// No statement was ever made above.
     pub(crate) ceiling: Positions,
     /// Nothing new is signed here or below, whatever the watermarks say.
@@ -54,9 +62,9 @@ pub(crate) struct Cell {
 
 impl Cell {
     /// Before the first statement.
-    pub(crate) fn new() -> Cell {
+    pub(crate) fn new(birth: Birth) -> Cell {
         let known = Known::Digest { digest: digest(&BTreeMap::new()), change: None };
-        Cell { ceiling: Positions::default(), floor: Positions::default(), known }
+        Cell { birth, ceiling: Positions::default(), floor: Positions::default(), known }
     }
 }
 
@@ -77,12 +85,15 @@ pub(crate) struct Change {
 }
 
 impl Ledger {
-    /// What the cell and the store say. Where they do not agree nothing new is signed up to the ceiling.
+    /// What the cell and the store say. Where they do not agree nothing new is signed up to the ceiling. A watermark that
+    /// is damaged is none, and so they do not agree.
     pub(crate) fn open(tee: &mut impl Tee, cell: Cell, ids: Vec<KeyId>) -> Result<Ledger, Error> {
-        let mut ledger = Ledger { kept: BTreeMap::new(), cell, due: None };
+        let mut ledger = Ledger { kept: BTreeMap::new(), damaged: BTreeSet::new(), cell, due: None };
         for id in ids {
-            let watermark = store::read_watermark(tee, &id)?;
-            ledger.remember(Change { id, watermark: Some(watermark) });
+            match store::read_watermark(tee, &id)? {
+                Some(watermark) => ledger.remember(Change { id, watermark: Some(watermark) }),
+                None => drop(ledger.damaged.insert(id)),
+            }
         }
         match ledger.cell.known.clone() {
             Known::Digest { digest: expected, change } => {
@@ -150,8 +161,13 @@ impl Ledger {
     /// would this one, should somebody put it back.
     pub(crate) fn retire(&mut self, tee: &mut impl Tee, id: &KeyId) -> Result<(), Error> {
         self.settle(tee)?;
-        let Some(kept) = self.kept.get(id) else { return Ok(()) };
-        let cell = kept.watermark.highest().is_some_and(|highest| raise(&mut self.cell.floor, highest));
+        let highest = match self.kept.get(id) {
+            Some(kept) => kept.watermark.highest(),
+            // The floor is above all that it can have said.
+            None if self.damaged.contains(id) => None,
+            None => return Ok(()),
+        };
+        let cell = highest.is_some_and(|highest| raise(&mut self.cell.floor, highest));
         self.change(tee, Change { id: id.clone(), watermark: None }, cell)
     }
 

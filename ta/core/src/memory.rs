@@ -2,7 +2,7 @@
 //!
 //! It says what the store says, or nothing: after a write of which the platform reported a failure it is forgotten, and
 //! read again when it is next needed. Names are remembered even then: a store that has lost one is no store, and least of
-//! all an empty one. So is what the keys have signed, which may not be in the store yet.
+//! all an empty one. So is which store it is, and what the keys have signed, which may not be in the store yet.
 
 use alloc::{
     boxed::Box,
@@ -17,7 +17,7 @@ use crate::{
     keys::Key,
     ledger::Ledger,
     policy::{Judgement, Statement},
-    store::{self, StoredKey},
+    store::{self, Birth, StoredKey},
     Error, KeyId, KeyInfo, Origin, Tee, Usage, MAX_KEYS,
 };
 
@@ -30,11 +30,14 @@ pub struct Memory {
     opened: Option<Opened>,
     /// Keys that were there when all else was forgotten.
     held: BTreeSet<KeyId>,
+    /// The store that was opened; no other is from then on.
+    birth: Option<Birth>,
     ledger: Option<Ledger>,
 }
 
 /// A store that was found good.
 pub(crate) struct Opened {
+    birth: Birth,
     catalogue: BTreeMap<KeyId, Option<Attributes>>,
     fingerprint: u64,
     cache: Cache<LOADED>,
@@ -53,12 +56,16 @@ impl Memory {
         let opened = match self.opened.take() {
             Some(opened) => opened,
             None => {
-                let found = store::open(tee, &self.held)?;
-                if self.ledger.is_none() {
-                    self.ledger = Some(Ledger::open(tee, found.cell.clone(), found.marked.clone())?);
-                }
+                let found = store::open(tee, &self.held, self.birth)?;
+                let ledger = match self.ledger {
+                    Some(_) => None,
+                    None => Some(Ledger::open(tee, found.cell.clone(), found.marked.clone())?),
+                };
                 found.take_over(tee)?;
-                Opened::new(found.keys)
+                // Only now: a new store that could not be made is another one the next time.
+                self.ledger = self.ledger.take().or(ledger);
+                self.birth = Some(found.cell.birth);
+                Opened::new(found.cell.birth, found.keys)
             }
         };
         Ok(self.opened.insert(opened))
@@ -117,7 +124,7 @@ impl Memory {
             return Err(Error::Full);
         }
         let attributes = Attributes { usage: stored.usage, origin: stored.origin };
-        let written = store::write(tee, id, stored);
+        let written = store::write(tee, opened.birth, id, stored);
         self.settle(written, id)?;
         let opened = self.opened(tee)?;
         opened.learn(id.clone(), Some(attributes));
@@ -148,8 +155,8 @@ impl Memory {
 }
 
 impl Opened {
-    fn new(keys: impl IntoIterator<Item = KeyId>) -> Opened {
-        let mut opened = Opened { catalogue: BTreeMap::new(), fingerprint: 0, cache: Cache::default() };
+    fn new(birth: Birth, keys: impl IntoIterator<Item = KeyId>) -> Opened {
+        let mut opened = Opened { birth, catalogue: BTreeMap::new(), fingerprint: 0, cache: Cache::default() };
         for id in keys {
             opened.learn(id, None);
         }
@@ -177,7 +184,7 @@ impl Opened {
             None => Err(Error::NoSuchKey),
             Some(Some(attributes)) => Ok(*attributes),
             Some(None) => {
-                let (attributes, _) = load(tee, id)?;
+                let (attributes, _) = load(tee, self.birth, id)?;
                 self.learn(id.clone(), Some(attributes));
                 Ok(attributes)
             }
@@ -190,7 +197,7 @@ impl Opened {
             return Err(Error::NoSuchKey);
         }
         if self.cache.key(id).is_none() {
-            let (attributes, key) = load(tee, id)?;
+            let (attributes, key) = load(tee, self.birth, id)?;
             self.learn(id.clone(), Some(attributes));
             self.cache.insert(id.clone(), key);
         }
@@ -244,9 +251,9 @@ pub(crate) fn capacity(tee: &impl Tee) -> u32 {
     tee.capacity().min(MAX_KEYS)
 }
 
-/// Reads a key and checks that it is the one that its name says.
-fn load(tee: &mut impl Tee, id: &KeyId) -> Result<(Attributes, Box<Key>), Error> {
-    let StoredKey { usage, origin, secret } = store::read(tee, id)?;
+/// Reads a key and checks that it is the one that its name says, and this store's.
+fn load(tee: &mut impl Tee, birth: Birth, id: &KeyId) -> Result<(Attributes, Box<Key>), Error> {
+    let StoredKey { usage, origin, secret } = store::read(tee, birth, id)?;
     let key = Key::from_secret(id.scheme, &secret.0).map_err(|_| Error::Corrupt)?;
     if key.public() != id.public {
         return Err(Error::Corrupt);

@@ -1,30 +1,40 @@
 //! What the trusted application stores, and how it is read back.
 //!
-//! - the object `meta`: schema, highest version that opened the store, development or production;
-//! - one object for each key, named by the encoded `(b'k', KeyId)`: its use, its origin and its secret;
+//! - the object `meta`: schema, highest version that opened the store, the kind of application that it belongs to, and
+//!   which store it is;
+//! - one object for each key, named by the encoded `(b'k', KeyId)`: which store it is in, its use, its origin and its
+//!   secret;
 //! - the object `measurements`, once there was one: the number of the last;
 //! - one object for each key that has signed what may be signed once only, named by the encoded `(b'w', KeyId)`: its
 //!   watermark;
-//! - the cell that a restored disk does not take back: highest version again, and what [`Cell`] says.
+//! - the cell that a restored disk does not take back: highest version again, and what [`Cell`] says, beginning with
+//!   which store it is.
 //!
 //! Each is a SCALE enum whose variant is its version. There is no list of keys beside the keys themselves, so nothing
 //! can disagree with them after a cut.
+//!
+//! Which store it is ([`Birth`]) is drawn when a store is made. The platform believes the untrusted side when that says
+//! that an object or the cell is not there, so a store with keys can be made to look like none. What is made then is
+//! another store: nothing of the one before is ever used with its cell, nor anything of it with the cell of the one before.
 
 use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 
 use codec::{Decode, DecodeAll, Encode};
 use zeroize::Zeroizing;
 
-use crate::{keys, ledger::Cell, policy::Watermark, Error, KeyId, Origin, Seed, Tee, Usage, STORE_SCHEMA, TA_VERSION};
+use crate::{
+    keys, ledger::Cell, policy::Watermark, Error, Fault, KeyId, Origin, Seed, Tee, Usage, STORE_SCHEMA, TA_VERSION,
+};
 
 const META: &[u8] = b"meta";
 const MEASUREMENTS: &[u8] = b"measurements";
 const KEY: u8 = b'k';
 const WATERMARK: u8 = b'w';
-/// The schema of the first version, which stored no watermarks.
-const FIRST_SCHEMA: u16 = 1;
 /// Longer than any encoded [`StoredKey`], so that the buffer never moves and leaves a copy behind.
 const KEY_OBJECT_CAPACITY: usize = 128;
+
+/// Which store it is: drawn when the store is made, and never zero.
+pub(crate) type Birth = [u8; 16];
 
 /// What is stored of a key.
 pub(crate) struct StoredKey {
@@ -35,14 +45,14 @@ pub(crate) struct StoredKey {
 
 #[derive(Encode, Decode)]
 enum KeyObject {
-    #[codec(index = 1)]
-    V1 { usage: Usage, origin: Origin, secret: Seed },
+    #[codec(index = 2)]
+    V2 { birth: Birth, usage: Usage, origin: Origin, secret: Seed },
 }
 
 #[derive(Encode, Decode)]
 enum Meta {
-    #[codec(index = 1)]
-    V1 { schema: u16, ta_version: u32, development: bool },
+    #[codec(index = 2)]
+    V2 { schema: u16, ta_version: u32, development: bool, rollback_protected: bool, birth: Birth },
 }
 
 #[derive(Encode, Decode)]
@@ -59,18 +69,8 @@ enum WatermarkObject {
 
 #[derive(Encode, Decode)]
 enum CellObject {
-    #[codec(index = 1)]
-    V1 { ta_version: u32 },
-    #[codec(index = 2)]
-    V2 { ta_version: u32, cell: Box<Cell> },
-}
-
-impl CellObject {
-    fn ta_version(&self) -> u32 {
-        match self {
-            CellObject::V1 { ta_version } | CellObject::V2 { ta_version, .. } => *ta_version,
-        }
-    }
+    #[codec(index = 3)]
+    V3 { ta_version: u32, cell: Box<Cell> },
 }
 
 /// What is in a store that is this trusted application's.
@@ -79,20 +79,36 @@ pub(crate) struct Found {
     /// The keys that have a watermark.
     pub(crate) marked: Vec<KeyId>,
     pub(crate) cell: Cell,
+    /// There was no store.
+    new: bool,
     /// The cell, and `meta`, are of an earlier version, or are not there yet.
     outdated: (bool, bool),
 }
 
 impl Found {
     /// Makes it this version's, and a store if it is none yet. The cell is written before `meta`, so a cut between the two
-    /// leaves a cell alone, which is made good the next time.
+    /// leaves a new store's cell alone, in whose place another new store's comes the next time.
     pub(crate) fn take_over(&self, tee: &mut impl Tee) -> Result<(), Error> {
-        if self.outdated.0 {
+        if self.new {
+            let cell = cell_object(&self.cell);
+            tee.create_cell(&cell)?;
+            // Where another was hidden there are two now. If that one is what is read and written, this one would be left
+            // as it is, to be found when the other is gone.
+            if tee.load_cell()? != Some(cell) {
+                return Err(Error::Corrupt);
+            }
+        } else if self.outdated.0 {
             write_cell(tee, &self.cell)?;
         }
         if self.outdated.1 {
-            let development = tee.development();
-            tee.store(META, &Meta::V1 { schema: STORE_SCHEMA, ta_version: TA_VERSION, development }.encode())?;
+            let meta = Meta::V2 {
+                schema: STORE_SCHEMA,
+                ta_version: TA_VERSION,
+                development: tee.development(),
+                rollback_protected: tee.rollback_protected(),
+                birth: self.cell.birth,
+            };
+            tee.store(META, &meta.encode())?;
         }
         Ok(())
     }
@@ -100,62 +116,76 @@ impl Found {
 
 /// Checks that the store is this trusted application's, and names what is in it. Writes nothing.
 ///
+/// Where there is no `meta` and nothing that belongs to a store, a new one is to be made, whether there is a cell or not:
+/// nothing of the store that the cell was for can be used with the new one. Only the version does not go back that way.
+///
 /// A store that lost its cell or its `meta` beside keys, watermarks or measurements was tampered with, and is refused; so
-/// is one whose cell is of an earlier version than its `meta`, or that lost a key that is `held`.
-pub(crate) fn open(tee: &mut impl Tee, held: &BTreeSet<KeyId>) -> Result<Found, Error> {
+/// is one whose cell is another store's or of an earlier version than its `meta`, one that lost a key that is `held`, and
+/// any but the one that was `opened` before.
+pub(crate) fn open(tee: &mut impl Tee, held: &BTreeSet<KeyId>, opened: Option<Birth>) -> Result<Found, Error> {
     let names = tee.list()?;
     let keys: BTreeSet<KeyId> = names.iter().filter_map(|name| key_of(KEY, name)).collect();
     let marked: Vec<KeyId> = names.iter().filter_map(|name| key_of(WATERMARK, name)).collect();
     if !held.is_subset(&keys) {
         return Err(Error::Corrupt);
     }
-    let used = !keys.is_empty() || !marked.is_empty() || names.iter().any(|name| name == MEASUREMENTS);
-    let cell = tee.load_cell()?.map(|data| versioned::<CellObject>(&data, 2)).transpose()?;
-    let meta = tee.load(META)?.map(|data| versioned(&data, 1)).transpose()?;
+    let used = !keys.is_empty() || !marked.is_empty() || names.iter().any(|name| name == META || name == MEASUREMENTS);
+    let cell = tee.load_cell()?.map(|data| versioned::<CellObject>(&data, 3)).transpose()?;
+    let meta = tee.load(META)?.map(|data| versioned::<Meta>(&data, 2)).transpose()?;
 
-    let cell_version = cell.as_ref().map(CellObject::ta_version);
+    let (cell_version, cell) = cell.map(|CellObject::V3 { ta_version, cell }| (ta_version, *cell)).unzip();
     if cell_version > Some(TA_VERSION) {
         return Err(Error::NewerStore);
     }
-    let meta_version = match meta {
-        None if !used => None,
-        Some(Meta::V1 { schema, ta_version, development }) if cell.is_some() => {
+    match (meta, cell) {
+        (None, before) if !used && opened.is_none() => {
+            let cell = Cell::new(give_birth(tee, before.map(|cell| cell.birth))?);
+            Ok(Found { keys, marked, cell, new: true, outdated: (true, true) })
+        }
+        (Some(Meta::V2 { schema, ta_version, development, rollback_protected, birth }), Some(cell)) => {
             if ta_version > TA_VERSION || schema > STORE_SCHEMA {
                 return Err(Error::NewerStore);
             }
-            if schema < FIRST_SCHEMA || cell_version < Some(ta_version) {
+            if schema < STORE_SCHEMA || cell_version < Some(ta_version) {
                 return Err(Error::Corrupt);
             }
-            if development != tee.development() {
+            if cell.birth != birth || opened.is_some_and(|opened| opened != birth) {
+                return Err(Error::Corrupt);
+            }
+            if (development, rollback_protected) != (tee.development(), tee.rollback_protected()) {
                 return Err(Error::OtherStore);
             }
-            Some(ta_version)
+            let outdated = (cell_version != Some(TA_VERSION), ta_version != TA_VERSION);
+            Ok(Found { keys, marked, cell, new: false, outdated })
         }
-        _ => return Err(Error::Corrupt),
-    };
+        _ => Err(Error::Corrupt),
+    }
+}
 
-    let cell = match cell {
-        Some(CellObject::V2 { cell, .. }) => *cell,
-        Some(CellObject::V1 { .. }) | None => Cell::new(),
-    };
-    let outdated = (cell_version != Some(TA_VERSION), meta_version != Some(TA_VERSION));
-    Ok(Found { keys, marked, cell, outdated })
+/// Draws which store a new one is. It is not the one `before`.
+fn give_birth(tee: &mut impl Tee, before: Option<Birth>) -> Result<Birth, Error> {
+    let mut birth = Birth::default();
+    tee.random(&mut birth)?;
+    if birth == Birth::default() || before == Some(birth) {
+        return Err(Fault::RANDOMNESS.into());
+    }
+    Ok(birth)
 }
 
 /// Writes what the cell is to say.
 pub(crate) fn write_cell(tee: &mut impl Tee, cell: &Cell) -> Result<(), Error> {
-    Ok(tee.store_cell(&CellObject::V2 { ta_version: TA_VERSION, cell: Box::new(cell.clone()) }.encode())?)
+    Ok(tee.store_cell(&cell_object(cell))?)
 }
 
-/// Reads a watermark that [`open`] named; one that is gone, does not decode or cannot be is corrupt.
-pub(crate) fn read_watermark(tee: &mut impl Tee, id: &KeyId) -> Result<Watermark, Error> {
-    let data = tee.load(&watermark_name(id))?.ok_or(Error::Corrupt)?;
-    let WatermarkObject::V1(watermark) = versioned(&data, 1)?;
-    if watermark.is_sound() {
-        Ok(watermark)
-    } else {
-        Err(Error::Corrupt)
-    }
+fn cell_object(cell: &Cell) -> Vec<u8> {
+    CellObject::V3 { ta_version: TA_VERSION, cell: Box::new(cell.clone()) }.encode()
+}
+
+/// Reads a watermark that [`open`] named; none if it is gone, does not decode or cannot be.
+pub(crate) fn read_watermark(tee: &mut impl Tee, id: &KeyId) -> Result<Option<Watermark>, Error> {
+    let Some(data) = tee.load(&watermark_name(id))? else { return Ok(None) };
+    let Ok(WatermarkObject::V1(watermark)) = WatermarkObject::decode_all(&mut &data[..]) else { return Ok(None) };
+    Ok(watermark.is_sound().then_some(watermark))
 }
 
 /// Writes a key's watermark.
@@ -168,19 +198,22 @@ pub(crate) fn remove_watermark(tee: &mut impl Tee, id: &KeyId) -> Result<(), Err
     Ok(tee.delete(&watermark_name(id))?)
 }
 
-/// Reads a key that [`open`] named; one that is gone or does not decode is corrupt.
-pub(crate) fn read(tee: &mut impl Tee, id: &KeyId) -> Result<StoredKey, Error> {
+/// Reads a key that [`open`] named; one that is gone, does not decode or is in another store is corrupt.
+pub(crate) fn read(tee: &mut impl Tee, store: Birth, id: &KeyId) -> Result<StoredKey, Error> {
     let data = Zeroizing::new(tee.load(&key_name(id))?.ok_or(Error::Corrupt)?);
-    let KeyObject::V1 { usage, origin, secret } =
+    let KeyObject::V2 { birth, usage, origin, secret } =
         KeyObject::decode_all(&mut data.as_slice()).map_err(|_| Error::Corrupt)?;
+    if birth != store {
+        return Err(Error::Corrupt);
+    }
     Ok(StoredKey { usage, origin, secret })
 }
 
-/// Writes a key, in place of one with the same name if there is one.
-pub(crate) fn write(tee: &mut impl Tee, id: &KeyId, key: StoredKey) -> Result<(), Error> {
+/// Writes a key into a store, in place of one with the same name if there is one.
+pub(crate) fn write(tee: &mut impl Tee, birth: Birth, id: &KeyId, key: StoredKey) -> Result<(), Error> {
     let StoredKey { usage, origin, secret } = key;
     let mut data = Zeroizing::new(Vec::with_capacity(KEY_OBJECT_CAPACITY));
-    KeyObject::V1 { usage, origin, secret }.encode_to(&mut *data);
+    KeyObject::V2 { birth, usage, origin, secret }.encode_to(&mut *data);
     Ok(tee.store(&key_name(id), &data)?)
 }
 

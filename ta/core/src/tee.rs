@@ -21,8 +21,13 @@ pub trait Tee {
     fn list(&mut self) -> Result<Vec<Vec<u8>>, Fault>;
     /// Reads the small cell that a restored disk does not take back (RPMB; a software TEE only imitates it).
     fn load_cell(&mut self) -> Result<Option<Vec<u8>>, Fault>;
-    /// Writes that cell.
+    /// Writes that cell, which is there. Where the untrusted side can say that it is not, this fails, and makes none: there
+    /// would be two for one store, and the older one might be read.
     fn store_cell(&mut self, data: &[u8]) -> Result<(), Fault>;
+    /// Writes the cell of a new store: over the one that is there, or else it makes one.
+    fn create_cell(&mut self, data: &[u8]) -> Result<(), Fault> {
+        self.store_cell(data)
+    }
     /// Milliseconds since the Unix epoch, as the untrusted side tells it: a hint, never a reason to sign.
     fn time_hint(&mut self) -> u64;
     /// How often the cell is to be written.
@@ -65,8 +70,8 @@ pub enum CellWrites {
 pub struct Fault(pub u32);
 
 impl Fault {
-    /// The platform's random numbers are zero, or repeat a key that exists: no key may be made of them. The code is
-    /// `RAND` in ASCII.
+    /// The platform's random numbers are zero, or repeat a key that exists or the store before: neither a key nor a store
+    /// may be made of them. The code is `RAND` in ASCII.
     pub const RANDOMNESS: Fault = Fault(u32::from_be_bytes(*b"RAND"));
     /// This platform measures no application. The code is `MEAS` in ASCII.
     pub const NO_MEASUREMENT: Fault = Fault(u32::from_be_bytes(*b"MEAS"));

@@ -6,9 +6,9 @@ use std::string::String;
 use codec::{Compact, DecodeAll, Encode};
 
 use crate::{
-    dispatch, hash::blake2_256, Answer, CellWrites, Command, Context, Error, Fault, KeyId, KeyInfo, KeyType, Kind,
-    Measured, Measurement, Memory, Origin, Reply, Request, RsaPublicKey, Scheme, Seed, Tee, Usage, MAX_ANSWER,
-    STORE_SCHEMA,
+    dispatch, hash::blake2_256, optee::MAX_CELL, Answer, CellWrites, Command, Context, Error, Fault, KeyId, KeyInfo,
+    KeyType, Kind, Measured, Measurement, Memory, Origin, Reply, Request, RsaPublicKey, Scheme, Seed, Tee, Usage,
+    MAX_ANSWER,
 };
 
 /// The seeds of Alice's well-known keys.
@@ -34,16 +34,26 @@ pub(crate) enum Accident {
 
 pub(crate) const ACCIDENTS: [Accident; 4] = [Accident::Lost, Accident::Landed, Accident::CutBefore, Accident::CutAfter];
 
+pub(crate) type Objects = BTreeMap<Vec<u8>, Vec<u8>>;
+
 #[derive(Default)]
 pub(crate) struct TestTee {
-    pub(crate) objects: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) objects: Objects,
     pub(crate) cell: Option<Vec<u8>>,
+    /// The untrusted side says that there is no cell, and is believed, until another is made.
+    pub(crate) cell_hidden: bool,
+    /// A cell that is not read, because another is found first.
+    pub(crate) cell_behind: Option<Vec<u8>>,
+    /// A cell that is made beside one that is hidden is found first afterwards.
+    pub(crate) newer_cell_first: bool,
+    /// An object that is listed, and said not to be there when it is read.
+    pub(crate) hidden: Option<Vec<u8>>,
     pub(crate) development: bool,
     /// How many objects were read.
     pub(crate) loads: usize,
     /// How many writes were begun, of objects and the cell, deletions included.
     pub(crate) writes: usize,
-    /// Randomness to give before any other.
+    /// Randomness to give before any other, to draws of its length.
     pub(crate) next_random: Vec<Vec<u8>>,
     /// What to say to the next measurement in place of a good one.
     pub(crate) next_measurement: Option<Result<Measurement, Fault>>,
@@ -83,8 +93,8 @@ impl TestTee {
         self.accident.take().is_none()
     }
 
-    pub(crate) fn fail_random(&mut self, fault: Fault) {
-        self.random_fault = Some(fault);
+    pub(crate) fn fail_random(&mut self, fault: impl Into<Option<Fault>>) {
+        self.random_fault = fault.into();
     }
 
     pub(crate) fn fail_loads(&mut self, fault: Option<Fault>) {
@@ -100,8 +110,8 @@ impl TestTee {
     /// Another with the same store, just started, that draws the same from here on.
     pub(crate) fn copy(&self) -> TestTee {
         let (objects, cell) = (self.objects.clone(), self.cell.clone());
-        let TestTee { development, cell_ahead, drawn, .. } = *self;
-        TestTee { objects, cell, development, cell_ahead, drawn, ..TestTee::default() }
+        let TestTee { development, rollback_protected, cell_ahead, drawn, .. } = *self;
+        TestTee { objects, cell, development, rollback_protected, cell_ahead, drawn, ..TestTee::default() }
     }
 
     /// Whether the power is gone.
@@ -109,13 +119,14 @@ impl TestTee {
         self.off
     }
 
-    /// Leaves the store as a trusted application of this version would have.
+    /// Leaves the store as a trusted application of this version and kind would have.
     pub(crate) fn leave_as_version(&mut self, ta_version: u32) {
-        let schema = STORE_SCHEMA.min(ta_version as u16);
-        // The first version kept no watermarks.
-        self.objects.retain(|name, _| name[0] != b'w');
-        self.objects.insert(b"meta".to_vec(), (1u8, schema, ta_version, self.development).encode());
-        self.cell = Some((1u8, ta_version).encode());
+        let meta = self.objects.get_mut(&b"meta"[..]).expect("a store");
+        // After the variant and the schema.
+        meta[3..7].copy_from_slice(&ta_version.to_le_bytes());
+        meta[7] = self.development.into();
+        // After the variant.
+        self.cell.as_mut().expect("a store")[1..5].copy_from_slice(&ta_version.to_le_bytes());
     }
 
     /// Asks, and checks what holds for every answer.
@@ -227,7 +238,7 @@ impl Tee for TestTee {
         if let Some(fault) = self.random_fault {
             return Err(fault);
         }
-        if !self.next_random.is_empty() {
+        if self.next_random.first().is_some_and(|next| next.len() == out.len()) {
             out.copy_from_slice(&self.next_random.remove(0));
             return Ok(());
         }
@@ -241,7 +252,7 @@ impl Tee for TestTee {
     fn load(&mut self, id: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         self.read()?;
         self.loads += 1;
-        Ok(self.objects.get(id).cloned())
+        Ok(self.objects.get(id).filter(|_| self.hidden.as_deref() != Some(id)).cloned())
     }
 
     fn store(&mut self, id: &[u8], data: &[u8]) -> Result<(), Fault> {
@@ -264,11 +275,28 @@ impl Tee for TestTee {
 
     fn load_cell(&mut self) -> Result<Option<Vec<u8>>, Fault> {
         self.read()?;
-        Ok(self.cell.clone())
+        Ok(self.cell.clone().filter(|_| !self.cell_hidden))
     }
 
     fn store_cell(&mut self, data: &[u8]) -> Result<(), Fault> {
+        assert!(!self.cell_ahead || data.len() <= MAX_CELL, "{} bytes", data.len());
+        if self.cell_hidden || self.cell.is_none() {
+            return Err(FAULT);
+        }
         self.write(|tee| tee.cell = Some(data.to_vec()))
+    }
+
+    fn create_cell(&mut self, data: &[u8]) -> Result<(), Fault> {
+        let hidden = core::mem::take(&mut self.cell_hidden);
+        self.write(|tee| {
+            let before = tee.cell.replace(data.to_vec()).filter(|_| hidden);
+            if before.is_some() {
+                tee.cell_behind = before;
+                if !tee.newer_cell_first {
+                    core::mem::swap(&mut tee.cell, &mut tee.cell_behind);
+                }
+            }
+        })
     }
 
     fn time_hint(&mut self) -> u64 {

@@ -2,16 +2,21 @@
 
 use alloc::{vec, vec::Vec};
 
-use holdfast_ta::{CellWrites, Fault, Kind, Measurement, Memory, RsaPublicKey, Tee};
+use holdfast_ta::{
+    optee::{decode_cell, encode_cell, CELL_RECORD},
+    CellWrites, Fault, Kind, Measurement, Memory, RsaPublicKey, Tee,
+};
 use optee_utee::{
     DataFlag, Error, ErrorKind, GenericObject, ObjectEnumHandle, ObjectStorageConstants as Storage, ParamIndex,
-    PersistentObject, Random, TaSessionBuilder, TeeParams, Time, Uuid,
+    PersistentObject, Random, TaSessionBuilder, TeeParams, Time, Uuid, Whence,
 };
 
 /// Where objects lie. OP-TEE encrypts and authenticates them with a key of this application on this chip.
 const OBJECTS: Storage = Storage::Private;
+/// The cell is in RPMB.
+const RPMB: bool = cfg!(feature = "rpmb");
 /// Where the cell lies.
-const CELL_STORAGE: Storage = if cfg!(feature = "rpmb") { Storage::PrivateRpmb } else { Storage::Private };
+const CELL_STORAGE: Storage = if RPMB { Storage::PrivateRpmb } else { Storage::Private };
 /// Without RPMB it lies among the objects, and is none of them.
 const CELL: &[u8] = b"cell";
 /// No object has this name.
@@ -84,11 +89,33 @@ impl Tee for OpTee {
     }
 
     fn load_cell(&mut self) -> Result<Option<Vec<u8>>, Fault> {
-        load(CELL)
+        match load(CELL)? {
+            Some(record) if RPMB => Ok(Some(decode_cell(&record).ok_or_else(corrupt)?.to_vec())),
+            cell => Ok(cell),
+        }
     }
 
     fn store_cell(&mut self, data: &[u8]) -> Result<(), Fault> {
-        store(CELL, data)
+        if !RPMB {
+            return store(CELL, data);
+        }
+        if replace_record(&record(data)?)? {
+            Ok(())
+        } else {
+            Err(fault(ErrorKind::ItemNotFound.into()))
+        }
+    }
+
+    fn create_cell(&mut self, data: &[u8]) -> Result<(), Fault> {
+        if !RPMB {
+            return store(CELL, data);
+        }
+        let record = record(data)?;
+        if replace_record(&record)? {
+            return Ok(());
+        }
+        let flags = DataFlag::ACCESS_READ | DataFlag::ACCESS_WRITE | DataFlag::ACCESS_WRITE_META;
+        PersistentObject::create(CELL_STORAGE, CELL, flags, None, &record).map(drop).map_err(fault)
     }
 
     fn capacity(&self) -> u32 {
@@ -96,10 +123,11 @@ impl Tee for OpTee {
     }
 
     /// A validator makes three statements a block, 43,200 a day at 6-second blocks. RPMB outlives some hundred thousand
-    /// writes of a block, so it is written once for 64 positions: some 450 times a day. Without RPMB the cell is a file
-    /// like others, which no restored disk respects: it is written each time, and a start costs nothing.
+    /// writes of a block, and a write of the cell is one of its block, so it is written once for 64 positions: some 450
+    /// times a day. Without RPMB the cell is a file like others, which no restored disk respects: it is written each time,
+    /// and a start costs nothing.
     fn cell_writes(&self) -> CellWrites {
-        if cfg!(feature = "rpmb") {
+        if RPMB {
             CellWrites::Ahead { rounds: 64, slots: 64 }
         } else {
             CellWrites::EachStatement
@@ -107,7 +135,7 @@ impl Tee for OpTee {
     }
 
     fn rollback_protected(&self) -> bool {
-        cfg!(feature = "rpmb")
+        RPMB
     }
 
     fn time_hint(&mut self) -> u64 {
@@ -167,7 +195,7 @@ fn load(id: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
     };
     let size = object.info().map_err(fault)?.data_size();
     if size > MAX_OBJECT {
-        return Err(fault(ErrorKind::CorruptObject.into()));
+        return Err(corrupt());
     }
     // Of its full length from the start, so that it never moves and leaves a copy of a secret behind.
     let mut data = vec![0; size];
@@ -196,6 +224,25 @@ fn store(id: &[u8], data: &[u8]) -> Result<(), Fault> {
     PersistentObject::create(storage_of(id), id, flags, None, data).map(drop).map_err(fault)
 }
 
+/// A cell too long for its record is never cut short.
+fn record(cell: &[u8]) -> Result<[u8; CELL_RECORD], Fault> {
+    encode_cell(cell).ok_or_else(|| fault(ErrorKind::ExcessData.into()))
+}
+
+/// Writes over the record of the cell in RPMB, if OP-TEE finds one. It writes in place, in one block, what lies within a
+/// file and within a block. Creating the object anew would not be atomic there: OP-TEE removes the old file's entry before
+/// it renames the new file, and takes up the remains of one that was cut without shortening them.
+fn replace_record(record: &[u8; CELL_RECORD]) -> Result<bool, Fault> {
+    reach()?;
+    let Some(mut object) = open(CELL, DataFlag::ACCESS_READ | DataFlag::ACCESS_WRITE)? else { return Ok(false) };
+    if object.info().map_err(fault)?.data_size() != CELL_RECORD {
+        return Err(corrupt());
+    }
+    object.seek(0, Whence::DataSeekSet).map_err(fault)?;
+    object.write(record).map_err(fault)?;
+    Ok(true)
+}
+
 /// OP-TEE ends an application that names an object with more.
 fn check_id(id: &[u8]) -> Result<(), Fault> {
     if id.len() > MAX_ID {
@@ -218,6 +265,10 @@ fn number(parameters: &TeeParams<'_>, index: ParamIndex) -> Vec<u8> {
     let written = parameters[index].written_slice().unwrap_or_default();
     let zeros = written.iter().take_while(|byte| **byte == 0).count();
     written[zeros..].to_vec()
+}
+
+fn corrupt() -> Fault {
+    fault(ErrorKind::CorruptObject.into())
 }
 
 fn fault(error: Error) -> Fault {

@@ -7,7 +7,7 @@ use std::{env, eprintln};
 use super::*;
 use crate::{
     hash::blake2_256,
-    testing::{generated, header, possession, vote, TestTee, ACCIDENTS},
+    testing::{generated, header, possession, vote, Objects, TestTee, ACCIDENTS},
     Context, GrandpaRound, Position, Positions, Rule, WatermarkInfo,
 };
 
@@ -123,9 +123,10 @@ fn a_key_that_is_retired_and_put_back_from_a_copy_states_nothing_up_to_where_it_
 /// The keys, the copies and everything that was ever signed and left.
 struct World {
     tee: TestTee,
+    /// The keys of every store that there was, the last one's last.
     keys: Vec<KeyId>,
-    copies: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
-    worlds: u64,
+    copies: Vec<Objects>,
+    stores: u64,
     /// By key and place, what was signed there.
     stated: BTreeMap<(KeyId, Vec<u8>), Vec<u8>>,
     at: u64,
@@ -136,15 +137,60 @@ struct World {
 impl World {
     fn new(cell_ahead: bool) -> World {
         let mut tee = with_cell(cell_ahead);
-        let keys = [GRAN, GRAN, AURA, AURA].map(|(scheme, key_type)| tee.make(scheme, key_type).id).to_vec();
-        let copies = vec![tee.objects.clone()];
-        World { tee, keys, copies, stated: BTreeMap::new(), worlds: 1, at: 0, signed: 0, refused: 0 }
+        tee.rollback_protected = true;
+        let (keys, copies, stated) = (vec![], vec![], BTreeMap::new());
+        let mut world = World { tee, keys, copies, stated, stores: 0, at: 0, signed: 0, refused: 0 };
+        world.make_keys();
+        world
     }
 
-    /// Another, where this one has no keys left.
-    fn again(self) -> World {
-        let World { worlds, signed, refused, .. } = self;
-        World { worlds: worlds + 1, signed, refused, ..World::new(self.tee.cell_ahead) }
+    /// A validator's, twice, where there are none.
+    fn make_keys(&mut self) {
+        self.keys.extend([GRAN, GRAN, AURA, AURA].map(|(scheme, key_type)| self.tee.make(scheme, key_type).id));
+        self.copies.push(self.tee.objects.clone());
+        self.stores += 1;
+    }
+
+    /// One of the last store's as a rule, else one of a store before.
+    fn key(&self, random: &mut impl FnMut(u64) -> u64) -> KeyId {
+        let among = if random(4) == 0 { self.keys.len().min(12) } else { 4 };
+        self.keys[self.keys.len() - 1 - random(among as u64) as usize].clone()
+    }
+
+    /// The disk is emptied, or the cell lost or hidden for a start, or both. What is there then is opened.
+    fn lose(&mut self, random: &mut impl FnMut(u64) -> u64) {
+        let lost = random(4);
+        if lost != 1 {
+            self.tee.objects.clear();
+        }
+        if lost == 1 || lost == 2 {
+            // One that it was made beside is found.
+            self.tee.cell = self.tee.cell_behind.take();
+        }
+        self.tee.cell_hidden = lost == 3;
+        self.tee.newer_cell_first = random(2) == 0;
+        self.tee.restart();
+        self.tee.info();
+        self.tee.cell_hidden = false;
+        // Without a start too, what is there is not what was opened.
+        if random(2) == 0 {
+            self.tee.restart();
+        }
+        if random(2) == 0 {
+            self.mix(random);
+        }
+    }
+
+    /// Objects of a copy among those that are there: all, some, or all but its `meta`.
+    fn mix(&mut self, random: &mut impl FnMut(u64) -> u64) {
+        let copy = self.copies[random(self.copies.len() as u64) as usize].clone();
+        let how = random(3);
+        for (name, data) in copy {
+            if how == 0 || (how == 1 && random(2) == 0) || (how == 2 && name != b"meta") {
+                self.tee.objects.insert(name, data);
+            }
+        }
+        self.tee.restart();
     }
 
     fn step(&mut self, random: &mut impl FnMut(u64) -> u64) {
@@ -159,21 +205,25 @@ impl World {
             1 => drop(self.tee.ask(Command::Close)),
             2 => self.copies.push(self.tee.objects.clone()),
             3 => {
-                self.tee.objects = self.copies[random(self.copies.len() as u64) as usize].clone();
+                // The last one as a rule, or most would be of another store.
+                let among = if random(6) == 0 { self.copies.len() } else { 1 };
+                self.tee.objects = self.copies[self.copies.len() - 1 - random(among as u64) as usize].clone();
                 self.tee.restart();
             }
             4 if random(20) == 0 => {
-                let id = self.keys[random(4) as usize].clone();
+                let id = self.key(random);
                 let _ = self.tee.ask(Command::Retire { id });
             }
             5 => {
-                let id = self.keys[random(4) as usize].clone();
+                let id = self.key(random);
                 let to = match &id.key_type {
                     b"gran" => Position::Grandpa(self.round(random)),
                     _ => Position::Aura(self.slot(random)),
                 };
                 let _ = raise(&mut self.tee, &id, to);
             }
+            6 if random(4) == 0 => self.lose(random),
+            7 if random(4) == 0 => self.mix(random),
             _ => self.state(random),
         }
         self.tee.accident_happened();
@@ -185,8 +235,21 @@ impl World {
         }
     }
 
+    /// What an operator does: a store that cannot be used is emptied, and one without keys that can be used gets some.
+    fn mend(&mut self, random: &mut impl FnMut(u64) -> u64) {
+        match self.tee.info().keys {
+            None if random(16) == 0 => {
+                self.tee.objects.clear();
+                self.tee.restart();
+            }
+            Some(0) => self.make_keys(),
+            Some(_) if random(32) == 0 && self.tee.list(64) == Ok(vec![]) => self.make_keys(),
+            _ => {}
+        }
+    }
+
     fn state(&mut self, random: &mut impl FnMut(u64) -> u64) {
-        let id = self.keys[random(4) as usize].clone();
+        let id = self.key(random);
         let (place, message, context) = match &id.key_type {
             b"gran" => {
                 let (at, stage, target) = (self.round(random), random(3) as u8, random(3) as u32);
@@ -195,7 +258,7 @@ impl World {
             }
             _ => {
                 let slot = self.slot(random);
-                let header = header(random(3) as u32, slot, &[]);
+                let header = header(1 + random(3) as u32, slot, &[]);
                 (slot.encode(), blake2_256(&header).to_vec(), Context::Header(header))
             }
         };
@@ -239,13 +302,10 @@ fn rule_5_no_key_ever_makes_two_statements_for_one_place_whatever_befalls_it() {
         let mut world = World::new(cell_ahead);
         for _ in 0..operations {
             world.step(&mut random);
-            // Retired for ever, unless a copy brings them back.
-            if world.tee.info().keys == Some(0) {
-                world = world.again();
-            }
+            world.mend(&mut random);
         }
-        let World { signed, refused, worlds, .. } = world;
-        eprintln!("cell ahead {cell_ahead}: {signed} signed, {refused} refused, in {worlds} worlds");
+        let World { signed, refused, stores, .. } = world;
+        eprintln!("cell ahead {cell_ahead}: {signed} signed, {refused} refused, in {stores} stores");
         assert!(signed > operations / 50 && refused > operations / 50);
     }
 }

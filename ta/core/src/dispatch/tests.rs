@@ -31,7 +31,7 @@ fn info_says_what_this_is() {
     let mut tee = TestTee::production();
     let empty = Info {
         ta_version: 2,
-        schema: 2,
+        schema: 3,
         kind: Kind::Software,
         development: false,
         keys: Some(0),
@@ -273,12 +273,15 @@ fn a_damaged_object_is_an_error_for_its_own_key_only() {
         tee.objects[&store::key_name(&keys[2].id)].clone()
     };
     type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
-    let damages: [Damage<'_>; 7] = [
+    let damages: [Damage<'_>; 9] = [
         &|data| data.clear(),
         &|data| data.truncate(data.len() - 1),
         &|data| data.push(0),
-        &|data| data[0] = 2,
-        &|data| data[1] = 9,
+        &|data| data[0] = 1,
+        &|data| data[0] = 3,
+        // Another store's.
+        &|data| data[1] ^= 1,
+        &|data| data[17] = 9,
         // Another key's secret, in a whole object.
         &|data| *data.last_mut().expect("not empty") ^= 1,
         &|data| data.clone_from(&other),

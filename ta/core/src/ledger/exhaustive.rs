@@ -59,7 +59,8 @@ type Objects = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl World {
     fn new(ahead: bool) -> World {
-        let tee = Disk { ahead, objects: Objects::new(), cell: Cell::new(), left: None, lands: false };
+        let tee =
+            Disk { ahead, objects: Objects::new(), cell: Cell::new(store::Birth::default()), left: None, lands: false };
         let ledger = tee.start();
         World { tee, ledger, stated: BTreeMap::new(), past: vec![Rc::default()], signatures: 0 }
     }

@@ -33,7 +33,7 @@ fn round(round: u64) -> GrandpaRound {
 
 fn start(tee: &mut TestTee) -> Ledger {
     tee.restart();
-    let found = store::open(tee, &Default::default()).expect("opened");
+    let found = store::open(tee, &Default::default(), None).expect("opened");
     found.take_over(tee).expect("taken over");
     Ledger::open(tee, found.cell, found.marked).expect("opened")
 }

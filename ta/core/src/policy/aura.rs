@@ -33,11 +33,14 @@ pub(super) fn judge(message: &[u8], context: &Context) -> Result<Statement, Rule
 }
 
 /// The slot that an unsealed header claims; `None` if it is not one: it does not decode to its last byte, or does not
-/// have exactly one `aura` pre-runtime digest, of exactly eight bytes, or is sealed.
+/// have exactly one `aura` pre-runtime digest, of exactly eight bytes, or is sealed. Nor is the genesis header one:
+/// `sc_consensus_aura` takes its slot to be 0, whatever its digest says.
 pub fn read_slot(mut header: &[u8]) -> Option<u64> {
     let input = &mut header;
     let _parent = take(input, 32)?;
-    let _number = compact(input)?;
+    if compact(input)? == 0 {
+        return None;
+    }
     let _state_root = take(input, 32)?;
     let _extrinsics_root = take(input, 32)?;
     let mut slot = None;

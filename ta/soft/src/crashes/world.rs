@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use codec::{DecodeAll, Encode};
 use holdfast_ta::{
     dispatch, measurement_nonce, read_vote, Answer, Command, Context, Error, KeyId, KeyInfo, KeyType, Measured, Origin,
-    Reply, Request, Scheme, Seed, Tee, Usage, Vote, STORE_SCHEMA, TA_VERSION,
+    Reply, Request, Scheme, Seed, Tee, Usage, Vote, TA_VERSION,
 };
 
 use super::platform::Platform;
@@ -165,11 +165,13 @@ impl Machine {
             machine.keys.extend(made.into_iter().map(|info| (info.id.clone(), vec![Some(info)])));
         }
         if matches!(start, Start::Older) {
-            let version = TA_VERSION - 1;
-            let directory = machine.directory();
-            let meta = (1u8, STORE_SCHEMA - 1, version, true).encode();
-            directory.write(&Entry::Object(b"meta".to_vec()), &meta).expect("written");
-            directory.write(&Entry::Cell, &(1u8, version).encode()).expect("written");
+            // Its version stands after the variant, and in `meta` after the schema too.
+            for (entry, at) in [(Entry::Object(b"meta".to_vec()), 3), (Entry::Cell, 1)] {
+                let directory = machine.directory();
+                let mut data = directory.read(&entry).expect("readable").expect("there");
+                data[at..at + 4].copy_from_slice(&(TA_VERSION - 1).to_le_bytes());
+                directory.write(&entry, &data).expect("written");
+            }
         }
         machine.restart();
         machine

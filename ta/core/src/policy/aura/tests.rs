@@ -13,7 +13,7 @@ fn judge_own_hash(header: Vec<u8>) -> Result<(), Rule> {
 #[test]
 fn a_header_before_its_seal_is_allowed_and_its_slot_read() {
     for slot_number in [0, 1, 0x0102_0304_0506_0708, u64::MAX] {
-        for number in [0, 63, 64, 1 << 14, 1 << 30, u32::MAX] {
+        for number in [1, 63, 64, 1 << 14, 1 << 30, u32::MAX] {
             let header = header(number, slot_number, &[]);
             assert_eq!(read_slot(&header), Some(slot_number));
             assert_eq!(judge_own_hash(header), Ok(()));
@@ -55,9 +55,10 @@ fn what_is_no_unsealed_header_is_refused_though_it_hashes_to_the_message() {
     let aura = pre_runtime(b"aura", &2u64.encode());
     let seal = (5u8, *b"aura", vec![0u8; 64]).encode();
     let foreign_seal = (5u8, *b"BEEF", Vec::<u8>::new()).encode();
-    let cases: [(&str, Vec<u8>); 14] = [
+    let cases: [(&str, Vec<u8>); 15] = [
         ("nothing", Vec::new()),
         ("no digest", header_with(1, &[])),
+        ("the genesis header, whose slot is 0 to `sc_consensus_aura`", header(0, 2, &[])),
         ("another engine's digest", header_with(1, &[pre_runtime(b"BABE", &2u64.encode())])),
         ("a slot of seven bytes", header_with(1, &[pre_runtime(b"aura", &[0; 7])])),
         ("a slot of nine bytes", header_with(1, &[pre_runtime(b"aura", &[0; 9])])),
