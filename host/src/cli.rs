@@ -75,8 +75,8 @@ pub(crate) struct Options {
     /// Tell every node that it holds the lease, for a test of what keeps two nodes apart without one.
     #[arg(long, hide = true)]
     test_only_without_leases: bool,
-    /// File that tells, line by line, what was asked to be signed and what came of it, or `off`; by default named after
-    /// the store, or the TEE. Full files are kept beside it as FILE.1 to FILE.4.
+    /// File that tells, line by line, what was signed, raised and retired, or `off`; by default named after the store, or
+    /// the TEE. Beside it are FILE.rest, of what was refused or changed nothing, and full files as FILE.1 to FILE.4.
     #[arg(long, value_name = "FILE|off", global = true)]
     audit_log: Option<AuditLog>,
     /// How much a file of the audit log holds.

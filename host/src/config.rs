@@ -73,9 +73,10 @@ pub struct Config {
     /// Whether every node is told that it holds the lease. For tests, over a development TEE only.
     #[serde(skip)]
     pub test_only_without_leases: bool,
-    /// Where it is written what was asked to be signed, and what came of it; for `None` see [`Config::audit_path`].
+    /// Where it is written what was signed, raised and retired, and beside it what was refused; for `None` see
+    /// [`Config::audit_path`].
     pub audit_log: Option<AuditLog>,
-    /// MiB in each file of that log.
+    /// MiB in each of its files.
     #[serde(deserialize_with = "within::<_, MIN_AUDIT_MIB, MAX_AUDIT_MIB>")]
     pub audit_log_size: u64,
     /// What is logged.

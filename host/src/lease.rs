@@ -17,6 +17,7 @@
 mod rights;
 
 use std::{
+    fmt,
     sync::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         Arc,
@@ -40,8 +41,8 @@ const RETURN: Duration = Duration::from_secs(5);
 pub(crate) enum Caller {
     /// A node.
     Node(Node),
-    /// An operator's program, or the daemon itself.
-    Operator,
+    /// An operator's program, on the connection of this number; without one the daemon itself.
+    Operator(Option<u64>),
 }
 
 /// A node, on one of its connections.
@@ -108,6 +109,16 @@ pub(crate) enum End {
     Closed,
     /// The holder was silent for so long.
     Silent(Duration),
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Caller::Node(node) => write!(f, "{} on connection {}", node.identity, node.connection.number),
+            Caller::Operator(Some(connection)) => write!(f, "an operator's program on connection {connection}"),
+            Caller::Operator(None) => f.write_str("the daemon"),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -246,13 +257,13 @@ impl Leases {
     /// Whether this caller may make a call of this kind.
     pub(crate) fn permit(&self, right: Right, caller: &Caller, now: Instant) -> Result<(), Failure> {
         match (right, caller) {
-            (Right::Anybody, _) | (Right::Node, Caller::Node(_)) | (Right::Operator, Caller::Operator) => Ok(()),
+            (Right::Anybody, _) | (Right::Node, Caller::Node(_)) | (Right::Operator, Caller::Operator(_)) => Ok(()),
             (Right::Holder, Caller::Node(_)) if self.everybodys => Ok(()),
             (Right::Holder, Caller::Node(node)) => match &self.state {
                 State::Taken(holder) if holder.is(node) => Ok(()),
                 _ => Err(Failure::NotHolder { holder: self.holder(now) }),
             },
-            (Right::Node | Right::Holder, Caller::Operator) => Err(Failure::BadRequest(
+            (Right::Node | Right::Holder, Caller::Operator(_)) => Err(Failure::BadRequest(
                 "an operator's program looks, makes keys, has them prove possession and raises watermarks; only a node \
                  signs and retires"
                     .into(),

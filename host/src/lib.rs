@@ -8,7 +8,7 @@
 //!
 //! Front and link know nothing of each other. Between them are the worker, one thread with a bounded queue that owns
 //! the link and the lease (which of several nodes may sign), and the translation of the protocol's calls into the TA's
-//! commands; beside them an audit log tells what was signed and refused. The daemon is trusted neither with keys nor with
+//! commands; beside them an audit log tells what was done and refused. The daemon is trusted neither with keys nor with
 //! what is signed: it can only refuse service. A software TEE in this process is the exception, and says so.
 
 #![forbid(unsafe_code)]

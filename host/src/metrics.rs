@@ -63,7 +63,7 @@ impl Metrics {
             )),
             audit_lines_lost: made(IntCounter::new(
                 "holdfast_host_audit_lines_lost_total",
-                "Lines that could not be written to the audit log.",
+                "Lines that the audit log lacks.",
             )),
             queued: made(IntGauge::new("holdfast_host_queue", "Requests in the queue.")),
             tee_up: made(IntGauge::new(

@@ -65,7 +65,7 @@ struct Job {
     name: &'static str,
     right: Right,
     task: Task,
-    /// For the audit log and for standbys, if it is a signature.
+    /// For the audit log, and for standbys.
     asked: Option<Asked>,
     queued: Instant,
     deadline: Instant,
@@ -186,7 +186,7 @@ impl Signer {
     pub(crate) fn ask_blocking(&self, call: Call, deadline: Instant) -> Result<Reply, Failure> {
         let (sender, receiver) = sync_channel(1);
         let answer = move |result| drop(sender.try_send(result));
-        self.submit(Caller::Operator, call, deadline, answer).map_err(Failure::from)?;
+        self.submit(Caller::Operator(None), call, deadline, answer).map_err(Failure::from)?;
         let left = deadline.saturating_duration_since(Instant::now());
         receiver.recv_timeout(left).unwrap_or(Err(Failure::Deadline))
     }
@@ -195,7 +195,7 @@ impl Signer {
     pub(crate) async fn ask(&self, call: Call, patience: Duration) -> Result<Reply, Failure> {
         let (sender, receiver) = oneshot::channel();
         let answer = move |result| drop(sender.send(result));
-        self.submit(Caller::Operator, call, Instant::now() + patience, answer).map_err(Failure::from)?;
+        self.submit(Caller::Operator(None), call, Instant::now() + patience, answer).map_err(Failure::from)?;
         match tokio::time::timeout(patience, receiver).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(Failure::Deadline),

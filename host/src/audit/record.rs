@@ -1,6 +1,6 @@
 //! One line of the audit log. Pure, but for the time.
 
-use holdfast_protocol::message::{Call, Context, Failure, KeyId, Reply};
+use holdfast_protocol::message::{Call, Context, Failure, GrandpaRound, KeyId, Position, Reply};
 use holdfast_ta as ta;
 use serde::Serialize;
 use tracing_subscriber::fmt::{
@@ -15,30 +15,35 @@ const MAX_PUBLIC: usize = 33;
 /// The most characters of a reason that are shown.
 const MAX_WHY: usize = 200;
 
-/// A request for a signature, read once: as it is written down, and as far as a standby wants to know of it.
+/// A request for a signature, or for what ends a key or takes positions from it; read once, as it is written down, and
+/// as far as a standby wants to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
-    key_type: [u8; 4],
-    public: Vec<u8>,
-    what: What,
+    pub(super) key_type: [u8; 4],
+    pub(super) public: Vec<u8>,
+    pub(super) what: What,
 }
 
-/// What was to be signed.
+/// What was to be signed, or done to the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     Vote(ta::Vote),
     Seal { slot: u64, header: Vec<u8> },
+    Raise(Position),
+    Retire,
     Other(&'static str),
 }
 
 impl Asked {
-    /// What this call asks to be signed; `None` for one that asks for no signature.
+    /// What this call asks of a key; `None` for one that spends nothing of any.
     pub(crate) fn of(call: &Call) -> Option<Asked> {
         let (KeyId { key_type, public, .. }, what) = match call {
             Call::Sign { key, message, context } => (key, What::of(&key.key_type, message, context)),
             Call::SignPrehashed { key, .. } => (key, What::Other("hash")),
             Call::VrfSign { key, .. } => (key, What::Other("VRF proof")),
             Call::VrfPreOutput { key, .. } => (key, What::Other("VRF pre-output")),
+            Call::RaiseWatermark { key, to } => (key, What::Raise(*to)),
+            Call::Retire(key) => (key, What::Retire),
             _ => return None,
         };
         let public = public.iter().copied().take(MAX_PUBLIC).collect();
@@ -50,7 +55,17 @@ impl Asked {
         match self.what {
             What::Vote(ta::Vote { set_id, round, .. }) => Some(Statement::Vote { set_id, round }),
             What::Seal { slot, .. } => Some(Statement::Seal(slot)),
-            What::Other(_) => None,
+            What::Raise(_) | What::Retire | What::Other(_) => None,
+        }
+    }
+
+    /// Says in the daemon's log, where there may be no audit log, what was done to a key for good.
+    pub(crate) fn announce(&self, caller: &Caller) {
+        let (key_type, public) = (self.key_type.escape_ascii(), hex(&self.public));
+        match self.what {
+            What::Raise(to) => tracing::info!(%key_type, public, %to, by = %caller, "a key's watermark was raised"),
+            What::Retire => tracing::info!(%key_type, public, by = %caller, "a key was retired"),
+            What::Vote(_) | What::Seal { .. } | What::Other(_) => {}
         }
     }
 }
@@ -90,9 +105,20 @@ pub(super) fn line(time: &str, caller: &Caller, asked: &Asked, result: &Result<R
         What::Seal { slot, header } => {
             (entry.kind, entry.slot, entry.header_hash) = ("seal", Some(*slot), Some(hex(header)));
         }
+        What::Raise(to) => {
+            entry.kind = "raise";
+            match to {
+                Position::Grandpa(GrandpaRound { set_id, round }) => {
+                    (entry.set_id, entry.round) = (Some(*set_id), Some(*round));
+                }
+                Position::Aura(slot) => entry.slot = Some(*slot),
+            }
+        }
+        What::Retire => entry.kind = "retire",
         What::Other(kind) => entry.kind = kind,
     }
     match result {
+        Ok(_) if matches!(asked.what, What::Raise(_) | What::Retire) => entry.verdict = "done",
         Ok(_) => entry.verdict = "signed",
         Err(Failure::Refused { rule }) => (entry.verdict, entry.rule) = ("refused", Some(shown(rule))),
         Err(Failure::NotHolder { .. }) => (entry.verdict, entry.rule) = ("refused", Some("NotHolder".into())),
@@ -103,7 +129,7 @@ pub(super) fn line(time: &str, caller: &Caller, asked: &Asked, result: &Result<R
             (entry.by, entry.node, entry.node_id) = ("node", Some(identity.name()), Some(hex(&identity.node)));
             entry.connection = Some(connection.number);
         }
-        Caller::Operator => entry.by = "operator",
+        Caller::Operator(connection) => (entry.by, entry.connection) = ("operator", *connection),
     }
     // Text and numbers: it cannot fail.
     serde_json::to_string(&entry).unwrap_or_default() + "\n"

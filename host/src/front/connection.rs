@@ -11,15 +11,15 @@ use holdfast_protocol::{
     ChannelError,
 };
 
-use super::{places::Place, Shared, Slot, Socket};
+use super::{places::Place, Peer, Shared, Slot, Socket};
 use crate::{
     config::Genesis,
     lease::{Caller, Node},
     worker::Stopping,
 };
 
-/// Gives a new client a thread, if there is room for it.
-pub(super) fn open(shared: &Arc<Shared>, socket: Socket) {
+/// Gives a new client a thread, if there is room for it. Of one on TCP nobody knows which process it is.
+pub(super) fn open(shared: &Arc<Shared>, socket: Socket, peer: Option<Peer>) {
     let slot = match shared.admit(&socket) {
         Ok(Some(slot)) => slot,
         Ok(None) => {
@@ -33,7 +33,7 @@ pub(super) fn open(shared: &Arc<Shared>, socket: Socket) {
     };
     let shared_by_thread = shared.clone();
     let name = format!("holdfast-c{}", slot.connection.number);
-    let spawned = std::thread::Builder::new().name(name).spawn(move || run(&shared_by_thread, slot, socket));
+    let spawned = std::thread::Builder::new().name(name).spawn(move || run(&shared_by_thread, slot, socket, peer));
     if let Err(error) = spawned {
         tracing::warn!(%error, "closed a new connection: no thread for it");
         shared.closed("system");
@@ -47,9 +47,9 @@ enum End {
     Rejected,
 }
 
-fn run(shared: &Shared, slot: Slot, socket: Socket) {
+fn run(shared: &Shared, slot: Slot, socket: Socket, peer: Option<Peer>) {
     let connection = slot.connection.number;
-    let reason = match converse(shared, &slot, socket) {
+    let reason = match converse(shared, &slot, socket, peer) {
         Ok(End::Done) => "done",
         Ok(End::Rejected) => "rejected",
         Err(_) if shared.stopping.load(Ordering::SeqCst) => "done",
@@ -62,7 +62,7 @@ fn run(shared: &Shared, slot: Slot, socket: Socket) {
     drop(slot);
 }
 
-fn converse(shared: &Shared, slot: &Slot, socket: Socket) -> Result<End, ChannelError> {
+fn converse(shared: &Shared, slot: &Slot, socket: Socket, peer: Option<Peer>) -> Result<End, ChannelError> {
     let connection = slot.connection.number;
     let deadline = Instant::now() + shared.handshake;
     let (hello, pending) = match server::accept(socket, deadline) {
@@ -83,14 +83,15 @@ fn converse(shared: &Shared, slot: &Slot, socket: Socket) -> Result<End, Channel
     };
     let (mut requests, responder) = pending.welcome(welcome)?;
     *shared.rejection() = None;
+    let (pid, uid) = (peer.and_then(|peer| peer.pid), peer.map(|peer| peer.uid));
     let caller = match hello.visitor {
         Visitor::Node { identity, .. } => {
-            tracing::info!(connection, node = %identity, "a node connected");
+            tracing::info!(connection, pid, uid, node = %identity, "a node connected");
             Caller::Node(Node { identity, connection: slot.connection.clone() })
         }
         Visitor::Operator => {
-            tracing::info!(connection, "an operator's program connected");
-            Caller::Operator
+            tracing::info!(connection, pid, uid, "an operator's program connected");
+            Caller::Operator(Some(connection))
         }
     };
     let result = loop {

@@ -122,6 +122,16 @@ struct Slot {
     places: Arc<Places>,
 }
 
+/// Who opened a Unix socket, as the kernel knows.
+///
+/// tokio tells it, since rustix has no pid 0, which is what the kernel says of a process that this one's container does
+/// not show.
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    pid: Option<i32>,
+    uid: u32,
+}
+
 /// A client that has just connected.
 enum Socket {
     Unix(UnixStream),
@@ -142,8 +152,12 @@ impl Front {
         let shared = front.shared.clone();
         front.accepting.push(tokio::spawn(async move {
             loop {
-                match unix.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                    Ok(stream) => connection::open(&shared, Socket::Unix(stream)),
+                let accepted = unix.accept().await.and_then(|(stream, _)| {
+                    let peer = stream.peer_cred().ok().map(|peer| Peer { pid: peer.pid(), uid: peer.uid() });
+                    Ok((stream.into_std()?, peer))
+                });
+                match accepted {
+                    Ok((stream, peer)) => connection::open(&shared, Socket::Unix(stream), peer),
                     Err(error) => rest(error).await,
                 }
             }
@@ -197,7 +211,7 @@ impl Front {
         self.accepting.push(tokio::spawn(async move {
             loop {
                 match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                    Ok(stream) => connection::open(&shared, Socket::Tcp(stream)),
+                    Ok(stream) => connection::open(&shared, Socket::Tcp(stream), None),
                     Err(error) => rest(error).await,
                 }
             }

@@ -163,8 +163,8 @@ fn everybody_sees_how_it_stands() {
         for node in [&cast.restarted, &cast.other] {
             assert_eq!(tenure(&leases, node, now), expected);
         }
-        assert_eq!(leases.seen_by(&Caller::Operator, now).tenure, expected);
-        assert_eq!(leases.seen_by(&Caller::Operator, now).lasts_ms, 10_000);
+        assert_eq!(leases.seen_by(&Caller::Operator(None), now).tenure, expected);
+        assert_eq!(leases.seen_by(&Caller::Operator(None), now).lasts_ms, 10_000);
         assert_eq!(leases.holder(now), (situation == Situation::Held).then_some(holder));
         let refused = leases.permit(Right::Holder, &Caller::Node(cast.other.clone()), now);
         assert_eq!(refused, Err(Failure::NotHolder { holder: leases.holder(now) }));
@@ -388,7 +388,7 @@ fn an_operator_can_do_what_anybody_can_and_raise_watermarks_whoever_holds_the_le
     for situation in SITUATIONS {
         let (leases, _cast, now) = stage(situation);
         for (call, right) in calls(b"gran").into_iter().chain(calls(b"test")) {
-            match leases.permit(Right::to(&call), &Caller::Operator, now) {
+            match leases.permit(Right::to(&call), &Caller::Operator(None), now) {
                 Ok(()) => assert!(matches!(right, Right::Anybody | Right::Operator), "{call:?}"),
                 Err(failure) => {
                     assert!(matches!(failure, Failure::BadRequest(_)) && matches!(right, Right::Node | Right::Holder));
@@ -421,8 +421,8 @@ fn without_leases_every_node_is_told_that_it_holds_it_and_an_operator_that_nobod
         }
     }
     assert!(leases.watch(now + 2 * LASTS).is_none());
-    assert!(matches!(leases.seen_by(&Caller::Operator, now).tenure, Tenure::Free { last: None, .. }));
-    assert!(leases.permit(Right::Holder, &Caller::Operator, now).is_err());
+    assert!(matches!(leases.seen_by(&Caller::Operator(None), now).tenure, Tenure::Free { last: None, .. }));
+    assert!(leases.permit(Right::Holder, &Caller::Operator(None), now).is_err());
 }
 
 #[test]
@@ -449,7 +449,7 @@ fn only_votes_and_seals_are_remembered_and_nothing_that_anybody_may_sign() {
     let (mut leases, _cast, now) = stage(Situation::New);
     leases.signed(Statement::Vote { set_id: 3, round: 7 });
     leases.signed(Statement::Seal(9));
-    let seen = leases.seen_by(&Caller::Operator, now);
+    let seen = leases.seen_by(&Caller::Operator(None), now);
     assert_eq!((seen.last_vote, seen.last_slot), (Some((3, 7)), Some(9)));
 }
 

@@ -13,7 +13,7 @@ use holdfast_protocol::message::{Call, Failure, Floor, Reply};
 
 use super::{Job, Lessor, Task};
 use crate::{
-    audit::{Asked, Auditor},
+    audit::{Asked, Auditor, News},
     holder::HolderFile,
     lease::{Caller, Change, End, Leases, Node, Right},
     link::{Link, LinkError},
@@ -31,6 +31,7 @@ pub(super) struct Desk {
     leases: Leases,
     file: Option<HolderFile>,
     auditor: Option<Auditor>,
+    news: News,
     /// The trusted application has said how many keys it holds.
     counted: bool,
     /// It was asked for its floor.
@@ -48,7 +49,7 @@ impl Desk {
         busy: Busy,
         metrics: Arc<Metrics>,
     ) -> Desk {
-        Desk { link, leases, file, auditor, counted: false, floor_told: false, busy, metrics }
+        Desk { link, leases, file, auditor, news: News::default(), counted: false, floor_told: false, busy, metrics }
     }
 
     /// Until nobody can put a job any more.
@@ -98,9 +99,15 @@ impl Desk {
         if let Err(Failure::Refused { rule }) = &result {
             self.metrics.refused(rule);
         }
-        // Before it is answered: nobody has a signature of which no line is on its way.
-        if let (Some(auditor), Some(asked)) = (&self.auditor, &asked) {
-            auditor.record(&caller, asked, &result);
+        if let Some(asked) = &asked {
+            let new = result.is_ok() && self.news.is(asked);
+            if new {
+                asked.announce(&caller);
+            }
+            // Before it is answered: nobody has a signature of which no line is on its way.
+            if let Some(auditor) = &mut self.auditor {
+                auditor.record(&caller, asked, &result, new);
+            }
         }
         if catch_unwind(AssertUnwindSafe(|| answer(result))).is_err() {
             tracing::error!(call = name, "an answer could not be handed on");
@@ -131,7 +138,7 @@ impl Desk {
                 }
                 Ok(Reply::Lease(self.leases.seen_by(caller, now)))
             }
-            (Task::Claim(_), Caller::Operator) => Ok(Reply::Lease(self.leases.seen_by(caller, now))),
+            (Task::Claim(_), Caller::Operator(_)) => Ok(Reply::Lease(self.leases.seen_by(caller, now))),
         }
     }
 
@@ -164,13 +171,19 @@ impl Desk {
     /// Says in the log up to where the trusted application signs nothing new. This takes no place in the queue.
     fn tell_floor(&mut self) {
         match Question::new(Call::Watermarks { after: None }).and_then(|question| self.call(&question)) {
-            Ok(Reply::Watermarks { floor, .. }) if floor != Floor::default() => tracing::warn!(
-                grandpa = floor.grandpa.map(tracing::field::display),
-                slot = floor.slot,
-                "the trusted application signs nothing new up to this floor: what was signed there may be forgotten, since \
-                 it ended without being told, its store was put back from a copy, or a key was retired. Nothing need be \
-                 done"
-            ),
+            Ok(Reply::Watermarks { floor, watermarks, .. }) => {
+                // Those of the first page. Of the keys after it what is known comes with what they do.
+                self.news.know(&watermarks);
+                if floor != Floor::default() {
+                    tracing::warn!(
+                        grandpa = floor.grandpa.map(tracing::field::display),
+                        slot = floor.slot,
+                        "the trusted application signs nothing new up to this floor: what was signed there may be \
+                         forgotten, since it ended without being told, its store was put back from a copy, or a key was \
+                         retired. Nothing need be done"
+                    );
+                }
+            }
             Ok(_) => {}
             Err(failure) => tracing::warn!(%failure, "the trusted application does not tell its floor"),
         }

@@ -93,7 +93,7 @@ fn stage(capacity: usize) -> Stage {
 
 impl Stage {
     fn ask(&self, id: u32, deadline: Instant) -> Result<(), Stopping> {
-        self.put(id, &Caller::Operator, has(), deadline)
+        self.put(id, &Caller::Operator(None), has(), deadline)
     }
 
     fn put(&self, id: u32, caller: &Caller, call: Call, deadline: Instant) -> Result<(), Stopping> {
@@ -221,7 +221,7 @@ fn a_panic_a_broken_link_and_a_false_answer_fail_their_own_question_only() {
 fn an_answer_that_panics_does_not_stop_the_worker() {
     let stage = stage(2);
     stage.tell(Told::Has(true));
-    stage.signer.submit(Caller::Operator, has(), later(), |_| panic!("as told")).expect("taken");
+    stage.signer.submit(Caller::Operator(None), has(), later(), |_| panic!("as told")).expect("taken");
     stage.tell(Told::Has(true));
     stage.ask(1, later()).expect("taken");
     assert_eq!(stage.next(), (1, Ok(Reply::Has(true))));
@@ -232,11 +232,13 @@ async fn a_stop_answers_what_is_queued_takes_no_more_and_lets_go_of_the_link() {
     let Stage { signer, worker, called, tell, answers, answer, .. } = stage(4);
     for id in 0..3 {
         let answer = answer.clone();
-        signer.submit(Caller::Operator, has(), later(), move |result| drop(answer.send((id, result)))).expect("taken");
+        signer
+            .submit(Caller::Operator(None), has(), later(), move |result| drop(answer.send((id, result))))
+            .expect("taken");
     }
     called.recv().expect("the worker has one");
     let draining = tokio::spawn(worker.drain(Duration::from_secs(3600)));
-    while signer.submit(Caller::Operator, has(), Instant::now(), |_| ()).is_ok() {
+    while signer.submit(Caller::Operator(None), has(), Instant::now(), |_| ()).is_ok() {
         tokio::task::yield_now().await;
     }
     for _ in 0..3 {
@@ -254,7 +256,7 @@ async fn a_stop_does_not_wait_for_ever_for_a_trusted_application_that_hangs() {
     stage.ask(0, later()).expect("taken");
     stage.called.recv().expect("the worker has it");
     assert!(!stage.worker.drain(Duration::from_millis(1)).await);
-    assert_eq!(stage.signer.submit(Caller::Operator, has(), later(), |_| ()), Err(Stopping));
+    assert_eq!(stage.signer.submit(Caller::Operator(None), has(), later(), |_| ()), Err(Stopping));
 }
 
 /// The request for the floor.
@@ -285,7 +287,9 @@ async fn the_trusted_application_is_told_of_an_orderly_end_last_and_once_whateve
         let metrics = Arc::new(Metrics::new());
         let (signer, worker) = start(link, 4, Lessor::new(LEASE), None, Busy::new(None), metrics).expect("a thread");
         let (answer, answers) = channel();
-        signer.submit(Caller::Operator, Call::Info, later(), move |result| drop(answer.send(result))).expect("taken");
+        signer
+            .submit(Caller::Operator(None), Call::Info, later(), move |result| drop(answer.send(result)))
+            .expect("taken");
         if dropped {
             drop(worker);
         } else {

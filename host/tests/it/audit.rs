@@ -1,11 +1,15 @@
 //! The audit log, as whoever reads it later finds it.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use holdfast_protocol::{
     lease::{Claim, Identity},
-    message::{Call, Context},
-    Endpoint,
+    message::{Call, Context, GrandpaRound, Position},
+    Client, Endpoint,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -18,6 +22,11 @@ use crate::{
 fn audited(file: &Path) -> Running {
     let file = file.to_str().expect("text").parse().expect("a file");
     Running::with(soft(), |config| config.audit_log = Some(file))
+}
+
+/// Where what was not done is.
+fn rest(file: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.rest", file.display()))
 }
 
 fn lines(file: &Path) -> Vec<Value> {
@@ -43,20 +52,38 @@ fn what_was_signed_and_refused_and_for_whom_is_written_down_by_the_time_of_the_s
     gone.public = vec![9; 32];
     try_sign(&active, &gone, &vote(8)).expect_err("there is no such key");
     sign(&active, &make_key(&active).id, b"anything");
-    // Neither is asked for a signature.
+    // Neither spends anything of a key.
     assert!(active.call(has(), soon()).is_ok());
     assert!(!gets(&standby, Claim::Take));
+    let ninth = Position::Grandpa(GrandpaRound { set_id: 1, round: 9 });
+    raise(&operator, &key, ninth).expect("an operator may");
+    raise(&active, &key, ninth).expect_err("no node may");
+    operator.call(Call::Retire(key.clone()), soon()).expect_err("no operator may");
+    active.call(Call::Retire(key.clone()), soon()).expect("the lease's holder may");
     assert!(daemon.stop());
 
-    let lines = lines(&file);
+    let (done, rest) = (lines(&file), lines(&rest(&file)));
+    let was_done = |line: &Value| ["signed", "done"].map(Value::from).contains(&line["verdict"]);
+    assert!(done.iter().all(was_done) && !rest.iter().any(was_done), "{done:?} {rest:?}");
+    let mut lines = [done, rest].concat();
+    lines.sort_by_key(|line| line["time"].to_string());
     let told = |name: &str| lines.iter().map(|line| line[name].clone()).collect::<Vec<_>>();
     let texts = |name: &str| told(name).iter().map(|told| told.as_str().unwrap_or("-").to_owned()).collect::<Vec<_>>();
-    assert_eq!(texts("verdict"), ["signed", "signed", "refused", "refused", "failed", "signed"]);
-    assert_eq!(texts("rule"), ["-", "-", "GrandpaMalformedVote", "NotHolder", "-", "-"]);
-    assert_eq!(texts("kind"), ["proof of possession", "vote", "nothing known", "vote", "vote", "test"]);
-    assert_eq!(texts("by"), ["operator", "node", "node", "node", "node", "node"]);
-    assert_eq!(texts("node"), ["-", "first\\n", "first\\n", "second", "first\\n", "first\\n"]);
-    assert_eq!(texts("key_type"), ["gran", "gran", "gran", "gran", "gran", "test"]);
+    assert_eq!(
+        texts("verdict"),
+        ["signed", "signed", "refused", "refused", "failed", "signed", "done", "failed", "failed", "done"]
+    );
+    assert_eq!(texts("rule")[..6], ["-", "-", "GrandpaMalformedVote", "NotHolder", "-", "-"]);
+    assert_eq!(texts("kind")[..6], ["proof of possession", "vote", "nothing known", "vote", "vote", "test"]);
+    assert_eq!(texts("kind")[6..], ["raise", "raise", "retire", "retire"]);
+    assert_eq!(texts("by")[..6], ["operator", "node", "node", "node", "node", "node"]);
+    assert_eq!(texts("by")[6..], ["operator", "node", "operator", "node"]);
+    assert_eq!(texts("node")[..6], ["-", "first\\n", "first\\n", "second", "first\\n", "first\\n"]);
+    assert_eq!(texts("key_type")[..6], ["gran", "gran", "gran", "gran", "gran", "test"]);
+    let raised = &lines[6];
+    assert_eq!((&raised["set_id"], &raised["round"], &raised["public"]), (&1.into(), &9.into(), &lines[9]["public"]));
+    assert_eq!(raised["connection"], lines[0]["connection"], "the operator's");
+    assert_ne!(raised["connection"], lines[1]["connection"], "the node's");
     let vote = &lines[1];
     assert_eq!((&vote["set_id"], &vote["round"], &vote["stage"]), (&1.into(), &7.into(), &"prevote".into()));
     assert_eq!(vote["target_hash"], format!("0x{}", "02".repeat(32)));
@@ -73,24 +100,106 @@ fn a_log_that_cannot_be_written_stops_no_signature_and_is_counted() {
     let file = home.path().join("audit");
     // It is full, and a full one cannot take the place of a directory.
     fs::write(&file, vec![b'\n'; 1 << 20]).expect("written");
-    fs::write(home.path().join("audit.3"), "").expect("written");
-    fs::create_dir(home.path().join("audit.4")).expect("made");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
+    let barred = home.path().join("audit.0");
+    fs::create_dir(&barred).expect("made");
     let name = file.to_str().expect("text").parse().expect("a file");
     let mut daemon = Running::with(soft(), |config| {
         config.http = "127.0.0.1:0".parse().expect("an address");
         (config.audit_log, config.audit_log_size) = (Some(name), 1);
     });
     let node = daemon.client();
-    let key = make_key(&node).id;
-    for byte in 0..3 {
-        sign(&node, &key, &[byte]);
+    for _ in 0..3 {
+        sign(&node, &make_key(&node).id, b"there is no room");
     }
     wait_for_metric(daemon.http(), "holdfast_host_audit_lines_lost_total 3");
-    fs::remove_dir(home.path().join("audit.4")).expect("ours");
-    sign(&node, &key, b"there is room again");
+    fs::remove_dir(&barred).expect("ours");
+    sign(&node, &make_key(&node).id, b"there is room again");
     assert!(daemon.stop());
     assert_eq!(lines(&file).len(), 1);
     assert_eq!(fs::metadata(home.path().join("audit.1")).expect("there").len(), 1 << 20);
+}
+
+// The attack: who had something signed asks for whatever costs nothing, until the files have turned so often that none
+// tells of it.
+#[test]
+fn a_flood_of_what_is_refused_or_changes_nothing_does_not_push_out_what_was_signed_raised_and_retired() {
+    let home = tempfile::tempdir().expect("a directory");
+    let file = home.path().join("audit");
+    let name = file.to_str().expect("text").parse().expect("a file");
+    let mut daemon = Running::with(soft(), |config| (config.audit_log, config.audit_log_size) = (Some(name), 1));
+    let (node, operator) = (daemon.client(), daemon.operator());
+    let (key, gone) = (make_gran(&operator), make_gran(&operator));
+    let round = |round| Position::Grandpa(GrandpaRound { set_id: 1, round });
+    let proof = [&b"POP_"[..], &[0; 32]].concat();
+    assert!(gets(&node, Claim::Take));
+    try_sign(&node, &key, &vote(7)).expect("signed");
+    raise(&operator, &key, round(9)).expect("raised");
+    node.call(Call::Retire(gone), soon()).expect("retired");
+    let oldest = PathBuf::from(format!("{}.4", rest(&file).display()));
+    let mut asked = 0;
+    while !oldest.exists() {
+        asked += 1;
+        try_sign(&node, &key, b"no vote").expect_err("refused");
+        try_sign(&node, &key, &vote(8)).expect_err("below its watermark");
+        try_sign(&node, &key, &vote(7)).expect("the same again");
+        try_sign(&node, &key, &proof).expect("signed");
+        raise(&operator, &key, round(asked % 10)).expect("it raises nothing");
+        raise(&node, &key, round(asked)).expect_err("no node may");
+    }
+    assert!(daemon.stop());
+    let kinds: Vec<_> = lines(&file).into_iter().map(|line| (line["verdict"].clone(), line["kind"].clone())).collect();
+    let line = |verdict: &str, kind: &str| (verdict.into(), kind.into());
+    let all =
+        [line("signed", "vote"), line("done", "raise"), line("done", "retire"), line("signed", "proof of possession")];
+    assert_eq!(kinds, all, "after {asked} rounds");
+    assert!(!home.path().join("audit.1").exists());
+}
+
+#[test]
+fn the_daemons_own_log_says_which_process_connected_and_who_raised_a_watermark_or_retired_a_key() {
+    let home = home();
+    let process = Process::start(home.path(), &["--audit-log", "off"]);
+    let node = client(&home.path().join("host.sock"));
+    let operator = Client::new(Endpoint::unix(home.path().join("host.sock")).expect("an endpoint"));
+    operator.connect_as_operator().expect("a thread");
+    operator.wait_up(LONG).expect("up");
+    let key = make_gran(&operator);
+    let to = Position::Grandpa(GrandpaRound { set_id: 1, round: 9 });
+    raise(&operator, &key, to).expect("raised");
+    assert!(gets(&node, Claim::Take));
+    node.call(Call::Retire(key.clone()), soon()).expect("retired");
+    let (code, log) = process.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{log}");
+    let line =
+        |says: &str| log.lines().find(|line| line.contains(says)).unwrap_or_else(|| panic!("no {says} in {log}"));
+    let (pid, uid) = (std::process::id(), rustix::process::geteuid().as_raw());
+    for says in ["a node connected", "an operator's program connected"] {
+        assert!(line(says).contains(&format!("pid={pid} uid={uid}")), "{log}");
+    }
+    let (raised, retired) = (line("a key's watermark was raised"), line("a key was retired"));
+    for line in [raised, retired] {
+        assert!(line.contains("INFO") && line.contains(&hex::encode(&key.public)), "{line}");
+    }
+    assert!(
+        raised.contains("round 9 of set 1") && raised.contains("by=an operator's program on connection"),
+        "{raised}"
+    );
+    assert!(retired.contains("by=`` (node ") && retired.contains("on connection"), "{retired}");
+}
+
+#[test]
+fn a_log_that_others_can_write_to_is_refused_at_the_start() {
+    let home = tempfile::tempdir().expect("a directory");
+    for name in ["audit", "audit.rest"] {
+        let file = home.path().join(name);
+        fs::write(&file, "").expect("written");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).expect("ours");
+        let log = home.path().join("audit").to_str().expect("text").parse().expect("a file");
+        let error = Running::try_with(soft(), |config| config.audit_log = Some(log)).map(drop).expect_err("refused");
+        assert!(error.to_string().contains(&format!("{} has mode 0666", file.display())), "{error}");
+        fs::remove_file(&file).expect("ours");
+    }
 }
 
 #[test]

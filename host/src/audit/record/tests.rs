@@ -32,7 +32,7 @@ fn written(caller: &Caller, call: &Call, result: &Result<Reply, Failure>) -> Str
 }
 
 fn kind(call: &Call) -> serde_json::Value {
-    let line = written(&Caller::Operator, call, &Err(Failure::Busy));
+    let line = written(&Caller::Operator(None), call, &Err(Failure::Busy));
     serde_json::from_str::<serde_json::Value>(&line).expect("JSON")["kind"].clone()
 }
 
@@ -87,8 +87,27 @@ fn whatever_else_is_signed_is_written_by_its_kind() {
     ] {
         assert_eq!(kind(&call), name, "{call:?}");
     }
-    for call in [Call::Info, Call::Has(key(b"gran")), Call::Retire(key(b"gran")), Call::Watermarks { after: None }] {
+    for call in [Call::Info, Call::Has(key(b"gran")), Call::List { after: None }, Call::Watermarks { after: None }] {
         assert_eq!(Asked::of(&call), None, "{call:?}");
+    }
+}
+
+#[test]
+fn what_spends_a_key_without_a_signature_is_written_as_done_with_who_asked_for_it() {
+    let operator = Caller::Operator(Some(7));
+    let raise = |to| Call::RaiseWatermark { key: key(b"gran"), to };
+    let round = Position::Grandpa(GrandpaRound { set_id: 2, round: 9 });
+    for (call, result, verdict, says) in [
+        (raise(round), Ok(Reply::WatermarkRaised), "done", "\"kind\":\"raise\",\"set_id\":2,\"round\":9,\"by\""),
+        (raise(Position::Aura(5)), Ok(Reply::WatermarkRaised), "done", "\"kind\":\"raise\",\"slot\":5,\"by\""),
+        (raise(round), Err(Failure::NoSuchKey), "failed", "\"kind\":\"raise\",\"set_id\":2,\"round\":9,\"by\""),
+        (Call::Retire(key(b"gran")), Ok(Reply::Retired), "done", "\"kind\":\"retire\",\"by\""),
+        (Call::Retire(key(b"gran")), Err(Failure::NotHolder { holder: None }), "refused", "\"kind\":\"retire\",\"by\""),
+    ] {
+        let line = written(&operator, &call, &result);
+        assert!(line.contains(&format!("\"verdict\":\"{verdict}\"")) && line.contains(says), "{line}");
+        assert!(line.contains(&"ab".repeat(32)) && line.ends_with("\"by\":\"operator\",\"connection\":7}\n"), "{line}");
+        assert_eq!(Asked::of(&call).expect("written down").statement(), None);
     }
 }
 
@@ -105,7 +124,7 @@ fn each_verdict_says_which_rule_or_why() {
         (Err(Failure::Deadline), "\"verdict\":\"failed\",\"why\":\"the deadline passed"),
         (Err(Failure::NoSuchKey), "\"verdict\":\"failed\",\"why\":\"the trusted application holds no such key\""),
     ] {
-        let line = written(&Caller::Operator, &call, &result);
+        let line = written(&Caller::Operator(None), &call, &result);
         assert!(line.contains(says) && line.contains("\"by\":\"operator\"}"), "{line}");
     }
 }
