@@ -10,14 +10,24 @@ use holdfast_protocol::GrandpaRound;
 /// Where a node's GRANDPA is, as its database says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The round that its voter is in. While it catches up the database still names an earlier one, and never a later.
+    /// The round that its voter is in. The database names an earlier one when the voter asks for its key while it
+    /// catches up, and a later one for a moment when a justification changes the set: the new set's first round is
+    /// there before the old set's voter is told that it ends. What that one asks for then the TEE judges.
     pub at: GrandpaRound,
     /// The public key that has voted in that round, or was about to.
     pub voted: Option<[u8; 32]>,
-    /// The set has one voter, so that no round passes without it.
-    pub alone: bool,
+    /// The set has so few voters that no round passes without each of them.
+    pub needed: bool,
     /// The last round in which the TEE refused a vote of this node.
     pub refused: Option<GrandpaRound>,
+}
+
+impl Place {
+    /// Whether no round passes in a set of so many voters, each of weight 1, if one of them does not vote: GRANDPA wants
+    /// more than two thirds of them, which of up to three are all.
+    pub fn needs_each_of(voters: usize) -> bool {
+        voters.saturating_sub(1) / 3 == 0
+    }
 }
 
 /// How far the TEE's `gran` keys have come.
@@ -25,7 +35,8 @@ pub struct Place {
 pub(crate) struct Marks {
     /// Nothing new is signed here or before.
     pub(crate) floor: Option<GrandpaRound>,
-    /// By public key, the last round in which it voted. Its own votes since then are in no later one than the voter's.
+    /// By public key, the last round in which it voted. Its own votes since then are in no later one than the voter's,
+    /// but for a voter that a warp sync within set 0 makes begin anew with the first round of that set.
     pub(crate) highest: BTreeMap<Vec<u8>, GrandpaRound>,
 }
 
@@ -49,11 +60,11 @@ pub(crate) enum Why {
 }
 
 /// Whether, and until when, `key` does not vote. In the last round in which it has voted it goes on if the database
-/// knows of its votes, which are then the same once more; and a voter that is alone goes on in any case, for nobody
-/// else ends the round.
+/// knows of its votes, which are then the same once more; and a voter without which no round passes goes on in any case:
+/// it has a chance to vote the same again, and without its vote the round has none.
 pub(crate) fn abstains(place: &Place, key: &[u8], marks: &Marks) -> Option<Abstention> {
     let at = place.at;
-    let goes_on = place.alone || place.voted.is_some_and(|voted| voted == key);
+    let goes_on = place.needed || place.voted.is_some_and(|voted| voted == key);
     let unknown = |highest: &GrandpaRound| at < *highest || (at == *highest && !goes_on);
     let reached = |bar: &GrandpaRound| at <= *bar;
     let bars = [
@@ -94,11 +105,11 @@ mod tests {
         let mut cases = Vec::new();
         for at in rounds() {
             for voted in maybe(&[KEY, OTHER]) {
-                for alone in [false, true] {
+                for needed in [false, true] {
                     for refused in maybe(&rounds()) {
                         for floor in maybe(&rounds()) {
                             for highest in maybe(&rounds()) {
-                                let place = Place { at, voted, alone, refused };
+                                let place = Place { at, voted, needed, refused };
                                 cases.push((place, marks(floor, highest)));
                             }
                         }
@@ -107,6 +118,16 @@ mod tests {
             }
         }
         cases
+    }
+
+    #[test]
+    fn of_up_to_three_voters_every_round_needs_each_and_of_four_it_needs_three() {
+        assert_eq!([1, 2, 3, 4].map(Place::needs_each_of), [true, true, true, false]);
+        for voters in 1..=100 {
+            // As finality-grandpa counts them (`VoterSet::threshold`).
+            let threshold = voters - (voters - 1) / 3;
+            assert_eq!(Place::needs_each_of(voters), threshold == voters, "{voters} voters");
+        }
     }
 
     // Rule 5: never two.
@@ -132,13 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn in_its_last_round_a_key_goes_on_with_votes_that_the_database_knows_and_a_lone_voter_in_any_case() {
+    fn in_its_last_round_a_key_goes_on_with_votes_that_the_database_knows_and_a_voter_that_every_round_needs_in_any_case(
+    ) {
         for (place, marks) in cases() {
             let highest = marks.highest.get(&KEY[..]).copied();
             let barred = [marks.floor, place.refused].into_iter().flatten().any(|bar| place.at <= bar);
             if Some(place.at) == highest && !barred {
                 let votes = abstains(&place, &KEY, &marks).is_none();
-                assert_eq!(votes, place.voted == Some(KEY) || place.alone, "{place:?}, {marks:?}");
+                assert_eq!(votes, place.voted == Some(KEY) || place.needed, "{place:?}, {marks:?}");
             }
         }
     }
@@ -153,7 +175,7 @@ mod tests {
             for later in rounds().into_iter().filter(|later| *later > until) {
                 assert_eq!(at(later), None, "{place:?}, {marks:?}");
             }
-            if !place.alone {
+            if !place.needed {
                 assert_eq!(at(until).map(|abstention| abstention.until), Some(until), "{place:?}, {marks:?}");
             }
             last += 1;
@@ -163,14 +185,14 @@ mod tests {
 
     #[test]
     fn what_other_keys_have_signed_binds_none() {
-        let place = Place { at: round(3, 1), voted: None, alone: false, refused: None };
+        let place = Place { at: round(3, 1), voted: None, needed: false, refused: None };
         assert_eq!(abstains(&place, &OTHER, &marks(None, Some(round(4, 2)))), None);
         assert!(abstains(&place, &OTHER, &marks(Some(round(3, 1)), None)).is_some(), "the floor does");
     }
 
     #[test]
     fn the_reason_is_that_of_the_latest_round_and_the_floor_is_the_better_one() {
-        let place = Place { at: round(3, 1), voted: None, alone: false, refused: Some(round(3, 2)) };
+        let place = Place { at: round(3, 1), voted: None, needed: false, refused: Some(round(3, 2)) };
         let why = |floor, highest| abstains(&place, &KEY, &marks(floor, highest)).map(|abstention| abstention.why);
         assert_eq!(why(None, None), Some(Why::Refused));
         assert_eq!(why(None, Some(round(3, 3))), Some(Why::Unknown));
@@ -181,7 +203,7 @@ mod tests {
     #[test]
     fn a_restored_or_purged_database_is_behind_until_its_round_has_passed_that_of_the_key() {
         let marks = marks(None, Some(round(0, 57)));
-        let votes = |at, voted| abstains(&Place { at, voted, alone: false, refused: None }, &KEY, &marks).is_none();
+        let votes = |at, voted| abstains(&Place { at, voted, needed: false, refused: None }, &KEY, &marks).is_none();
         let (purged, restarted) = (None, Some(KEY));
         assert!(!votes(round(0, 1), purged) && !votes(round(0, 56), restarted) && !votes(round(0, 57), purged));
         assert!(votes(round(0, 57), restarted) && votes(round(0, 58), purged) && votes(round(1, 1), purged));

@@ -167,6 +167,7 @@ impl TEEKeystore {
                 self.metrics.refused(NOT_HOLDER);
                 self.keeper.look();
             }
+            Err(CallError::Failed(Failure::Tee(_))) => self.keeper.reread(),
             _ => {}
         }
         asked

@@ -29,6 +29,8 @@ use crate::{
 const SELDOM: Duration = Duration::from_secs(1);
 /// The shortest, however short the lease: a quarter of the shortest that a daemon can be told to give.
 const OFTEN: Duration = Duration::from_millis(250);
+/// How long all watermarks together may take to be read: a daemon may give each page of them in time, and many pages.
+const ALL_WATERMARKS: Duration = Duration::from_secs(30);
 
 /// Shared between the keystore's callers, the node that feeds it rounds, and the thread that asks.
 pub(crate) struct Keeper {
@@ -99,6 +101,14 @@ impl Keeper {
     /// Something was refused for want of the lease: whoever holds it should be known at once.
     pub(crate) fn look(&self) {
         self.inner.lock().urgent = true;
+        self.changed.notify_all();
+    }
+
+    /// The TEE has failed: it may have ended without being told, and have forgotten something when it was started again,
+    /// be the connection to its daemon the same.
+    pub(crate) fn reread(&self) {
+        let mut inner = self.inner.lock();
+        (inner.unread, inner.urgent) = (true, true);
         self.changed.notify_all();
     }
 
@@ -207,18 +217,21 @@ impl Keeper {
 /// Asks for the lease until the keystore is released, and whenever the node becomes active or is connected anew, for
 /// how far its keys have come.
 pub(crate) fn keep(client: &Client, keeper: &Keeper, votes: &Votes, status: &Status) {
-    let ask = |call| client.call(call, Until::Deadline(Instant::now() + PATIENCE));
+    let ask = |call, end| client.call(call, Until::Deadline(end));
     let mut pause = SELDOM;
     let mut told = News::default();
     let mut unread = None;
     while let Some(claim) = keeper.next(pause) {
-        let why = match ask(Call::Lease(claim)) {
+        let why = match ask(Call::Lease(claim), Instant::now() + PATIENCE) {
             Ok(Reply::Lease(lease)) => {
                 let standing = keeper.judge(lease);
                 for (level, line) in told.of(standing, &lease, keeper.round(), Instant::now()) {
                     log::log!(target: TARGET, level, "{line}");
                 }
                 read_watermarks(ask, keeper, votes, &mut unread);
+                if keeper.role() == Role::Active && status.can_sign() {
+                    votes.look(Instant::now());
+                }
                 status.decided(match keeper.role() {
                     Role::Unknown => Err(news::line(standing, &lease)),
                     Role::Active if !votes.marked() => Err(unread.as_ref().map(unreadable)),
@@ -240,7 +253,7 @@ pub(crate) fn keep(client: &Client, keeper: &Keeper, votes: &Votes, status: &Sta
 
 /// Reads how far the keys have come, if that is due. `unread` is why it could not be read before.
 fn read_watermarks(
-    ask: impl FnMut(Call) -> Result<Reply, CallError>,
+    mut ask: impl FnMut(Call, Instant) -> Result<Reply, CallError>,
     keeper: &Keeper,
     votes: &Votes,
     unread: &mut Option<String>,
@@ -248,9 +261,10 @@ fn read_watermarks(
     if !keeper.take_unread() {
         return;
     }
-    match watermarks::read(ask) {
+    let end = Instant::now() + ALL_WATERMARKS;
+    match watermarks::read(end, |call| ask(call, end.min(Instant::now() + PATIENCE))) {
         Ok(marks) => {
-            votes.mark(marks);
+            votes.mark(marks.into());
             *unread = None;
         }
         Err(error) => {

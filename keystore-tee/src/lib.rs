@@ -35,10 +35,11 @@
 //!
 //! The TEE refuses a vote that contradicts one of its key's, and a refused vote ends GRANDPA's voter. A node whose
 //! database was purged, put back from a copy or cut short would ask for such votes. So it tells where its GRANDPA is
-//! ([`TEEKeystore::follow`]), and the keystore, when the node becomes active and on each new connection, reads how far
-//! its keys have come. While GRANDPA is in a round that its key has left behind, `has_keys` is false for that key: the
+//! ([`TEEKeystore::follow`]), and the keystore, when the node becomes active, on each new connection and after a failure
+//! of the TEE, reads how far its keys have come. While GRANDPA is in a round that its key has left behind, `has_keys` is false for that key: the
 //! node follows without voting, says so once, and votes again when the round has passed. What is refused all the same
-//! is in [`TEEKeystore::refusal`].
+//! is in [`TEEKeystore::refusal`]. A voter that was told so too early, and for whose vote a round then waits, is found by
+//! [`TEEKeystore::overdue`].
 //!
 //! # While the TEE is away
 //!
@@ -83,6 +84,7 @@ mod lease;
 mod listing;
 mod metrics;
 mod news;
+mod overdue;
 mod refusal;
 mod scheme;
 mod seed;
@@ -128,8 +130,10 @@ use crate::{
 pub use abstention::Place;
 pub use lease::Role;
 pub use listing::{read as read_keys, ListError};
+pub use overdue::Overdue;
 pub use refusal::Refusal;
 pub use shown::shown;
+pub use watermarks::{read as read_watermarks, WatermarksError};
 
 /// Where everything here logs to.
 const TARGET: &str = "tee-keystore";
@@ -285,6 +289,13 @@ impl TEEKeystore {
     /// The vote that the TEE's policy refused, if it did: the voter has ended or is about to.
     pub fn refusal(&self) -> Option<Refusal> {
         self.refused.get()
+    }
+
+    /// Resolves when GRANDPA has sat for a minute in a round that waits for this node's vote, which it will not ask for:
+    /// it asked for its key before the round was known to be past all reason not to vote, and asks once for each. The
+    /// process should end, and votes in that round when it is started again.
+    pub fn overdue(&self) -> impl Future<Output = Overdue> + Send + 'static {
+        self.votes.overdue()
     }
 
     /// Counts from now on in the node's registry. A second call is an error.

@@ -132,6 +132,11 @@ impl Status {
         self.seen.lock().tee().cloned()
     }
 
+    /// Whether the TEE can sign now.
+    pub(crate) fn can_sign(&self) -> bool {
+        *self.up.borrow()
+    }
+
     /// Resolves when the TEE can sign; never after a release.
     pub(crate) fn up(&self) -> impl Future<Output = ()> + Send + 'static {
         until_true(self.up.subscribe())

@@ -7,7 +7,8 @@ use std::sync::{
 
 /// Another node holds the lease on the signer's keys. Started again, this one is a standby.
 pub(crate) const SUPERSEDED: u8 = 10;
-/// The signer's policy refused a vote. Started again, this node follows until the vote's round has passed.
+/// The signer's policy refused a vote, or a round waits for one that was not asked for. Started again, this node follows
+/// until the round of a refused vote has passed, and votes in one that waits for it.
 pub(crate) const POLICY: u8 = 11;
 
 /// What `--help` says.
@@ -18,7 +19,8 @@ Exit codes:
   2   a command line that cannot be
   10  another node has taken over on the same signer: started again, this one is its standby
   11  the signer's policy refused a vote that contradicts one which the key has signed: started
-      again, the node follows without voting until that round has passed";
+      again, the node follows without voting until that round has passed. Or a round waits for a
+      vote of this node, which it abstained from too long: started again, the node votes in it";
 
 /// What a task leaves behind that ends the service. The first word is the last.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +32,7 @@ impl LastWord {
         self.say(SUPERSEDED);
     }
 
-    /// The service ends because the signer's policy refused a vote.
+    /// The service ends because the signer's policy refused a vote, or a vote that a round waits for is not asked for.
     pub(crate) fn policy(&self) {
         self.say(POLICY);
     }

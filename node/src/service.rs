@@ -159,6 +159,9 @@ where
         keystore.follow(move || place::read(&*database));
         let set = grandpa_link.shared_authority_set().clone();
         let rounds = lease::Rounds { voter: voter_state.clone(), set };
+        // Essential: a node whose vote is waited for and not asked for has to end.
+        let overdue = policy::end_when_overdue(keystore.clone(), last_word.clone());
+        task_manager.spawn_essential_handle().spawn("signer-overdue", None, overdue);
         lease::spawn(&task_manager, keystore, client.clone(), rounds, last_word.clone());
     }
 

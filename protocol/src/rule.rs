@@ -29,8 +29,8 @@ pub fn meaning(rule: &str) -> Option<&'static str> {
     })
 }
 
-/// What follows a rule's name.
-pub(crate) fn explained(rule: &str) -> String {
+/// What follows a rule's name: a colon and its meaning, or nothing where that is not known.
+pub fn explained(rule: &str) -> String {
     meaning(rule).map(|meaning| format!(": {meaning}")).unwrap_or_default()
 }
 

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::KeyId;
+use crate::message::{KeyId, Scheme};
 
 /// A round of GRANDPA. Rounds of a later authority set are later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,6 +49,16 @@ impl Floor {
             b"gran" => self.grandpa.map(Position::Grandpa),
             b"aura" => self.slot.map(Position::Aura),
             _ => None,
+        }
+    }
+}
+
+impl Position {
+    /// The scheme and the type of the keys that come to positions like this one.
+    pub fn kind(&self) -> (Scheme, [u8; 4]) {
+        match self {
+            Position::Grandpa(_) => (Scheme::Ed25519, *b"gran"),
+            Position::Aura(_) => (Scheme::Sr25519, *b"aura"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use rustix::process::Signal;
 
 use crate::{
@@ -184,17 +184,30 @@ impl NodeProcess {
         self.process.signal(Signal::CONT)
     }
 
-    /// Starts it again as it was started before, after killing it if it still runs.
+    /// Starts it again as it was started before, after killing it if it still runs, and waits until its RPC serves.
     pub async fn restart(&mut self) -> Result<()> {
+        self.launch_again()?;
+        self.rpc = connect(&self.process).await?;
+        Ok(())
+    }
+
+    /// The same, without waiting for anything: for a node that may end at any moment. Its RPC is not there to be asked.
+    pub fn launch_again(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process = self.setup.launch()?;
-        self.rpc = connect(&self.process).await?;
         Ok(())
     }
 }
 
+/// Connects to the node's RPC, as long as the node runs.
 async fn connect(process: &Process) -> Result<Rpc> {
-    Rpc::connect(&format!("ws://{}", rpc_address(process).await?)).await
+    let url = format!("ws://{}", rpc_address(process).await?);
+    tokio::select! {
+        rpc = Rpc::connect(&url) => rpc,
+        () = process.log().closed() => {
+            bail!("it ended before anything was asked at {url}; its log: {}", process.log().file().display())
+        }
+    }
 }
 
 async fn rpc_address(process: &Process) -> Result<String> {

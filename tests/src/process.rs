@@ -232,7 +232,8 @@ impl Log {
         }
     }
 
-    async fn closed(&self) {
+    /// Resolves when the process has closed its streams, which it does at its end.
+    pub async fn closed(&self) {
         let mut count = self.count.clone();
         while count.changed().await.is_ok() {}
     }

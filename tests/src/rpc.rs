@@ -31,9 +31,20 @@ pub enum Heads {
 }
 
 impl Rpc {
-    /// Connects to a `ws://` address.
+    /// Connects to a `ws://` address where somebody listens. The client gives a handshake ten seconds, which is too
+    /// little for a node on a machine that runs many: it is tried again.
     pub async fn connect(url: &str) -> Result<Rpc> {
-        Ok(Rpc(within(SOON, format!("a connection to {url}"), RpcClient::from_insecure_url(url)).await??))
+        let connecting = async {
+            let mut pause = tokio::time::interval(Duration::from_millis(100));
+            loop {
+                pause.tick().await;
+                match RpcClient::from_insecure_url(url).await {
+                    Ok(client) => return client,
+                    Err(error) => eprintln!("no connection to {url} yet: {error}"),
+                }
+            }
+        };
+        within(SOON, format!("a connection to {url}"), connecting).await.map(Rpc)
     }
 
     /// The connection, for subxt.

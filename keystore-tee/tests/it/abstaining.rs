@@ -46,7 +46,7 @@ struct At(Arc<Mutex<Place>>);
 
 impl At {
     fn new(at: u64) -> Self {
-        Self(Arc::new(Mutex::new(Place { at: round(at), voted: None, alone: false, refused: None })))
+        Self(Arc::new(Mutex::new(Place { at: round(at), voted: None, needed: false, refused: None })))
     }
 
     fn told_to(self, keystore: &TEEKeystore) -> Self {
@@ -141,6 +141,38 @@ fn what_the_keys_have_signed_is_read_again_on_a_new_connection_and_only_then() {
     at.set(|place| place.at = round(71));
     assert!(votes(&keystore));
     assert_eq!(*asked.lock().expect("no panic"), [0, 1]);
+}
+
+#[test]
+fn what_the_keys_have_signed_is_read_again_after_a_failure_of_the_tee_on_the_same_connection() {
+    let (failed, asked) = (Arc::<Mutex<bool>>::default(), Arc::<Mutex<Vec<usize>>>::default());
+    let daemon = daemon({
+        let asked = asked.clone();
+        move |connection, call| {
+            let mut failed = failed.lock().expect("no panic");
+            match call {
+                // It is started again after this, and its floor is higher than what it was.
+                Call::Sign { .. } if !std::mem::replace(&mut *failed, true) => {
+                    Some(Err(Failure::Tee("it died".into())))
+                }
+                Call::Watermarks { .. } => {
+                    asked.lock().expect("no panic").push(connection);
+                    Some(Ok(marks(failed.then_some(70), 57)))
+                }
+                _ => None,
+            }
+        }
+    });
+    let keystore = daemon.keystore();
+    let at = At::new(58).told_to(&keystore);
+    keystore.wait_ready(LONG).expect("it is active");
+    assert!(votes(&keystore));
+    keystore.ed25519_sign(GRANDPA, &pair().public(), &vote(58, [3; 32])).expect("the vote outlasts it");
+    until("the floor is known", || !votes(&keystore));
+    assert_eq!(keystore.abstains_until(), Some(round(70)));
+    at.set(|place| place.at = round(71));
+    assert!(votes(&keystore));
+    assert_eq!(*asked.lock().expect("no panic"), [0, 0]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn place(state: &[u8]) -> Result<Place, Error> {
     let (last, ..) = completed.first().ok_or("no round is completed")?;
     let at = GrandpaRound { set_id, round: last.saturating_add(1) };
     let voted = current.get(&at.round).and_then(|voted| voted.as_ref().map(|(id, _)| *id));
-    Ok(Place { at, voted, alone: voters.len() == 1, refused: None })
+    Ok(Place { at, voted, needed: Place::needs_each_of(voters.len()), refused: None })
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! The end of a node whose signer refused it a vote.
+//! The end of a node whose signer refused it a vote, or whose voter waits for one that it does not ask for.
+
+use std::sync::Arc;
 
 use holdfast_protocol::rule;
-use keystore_tee::{shown, Refusal, TEEKeystore};
+use keystore_tee::{shown, Overdue, Refusal, TEEKeystore};
 use sc_client_api::backend::AuxStore;
 
 use super::place;
@@ -18,9 +20,27 @@ pub(crate) fn voter_ended(keystore: &TEEKeystore, database: &impl AuxStore, last
     log::error!("{}", paragraph(&refusal));
 }
 
-/// What an operator reads.
+/// Ends when a round waits for a vote of this node that its voter does not ask for. The process ends then, and the next
+/// one asks: it begins where this one is, which is past all reason not to vote.
+pub(crate) async fn end_when_overdue(keystore: Arc<TEEKeystore>, last_word: LastWord) {
+    let overdue = keystore.overdue().await;
+    log::error!("{}", missed(&overdue));
+    last_word.policy();
+}
+
+/// What an operator reads of a vote that nobody asks for.
+fn missed(Overdue { round, until }: &Overdue) -> String {
+    format!(
+        "⛔ GRANDPA's voter has been in {round} for a minute without a vote of this node: it asked for the node's key \
+         while it caught up, when the key had to abstain until {until}, and it asks once for each round. If the round \
+         needs this vote it never ends. Nothing was signed, and nothing was refused. This process ends with exit code \
+         {POLICY}. Start it again: it votes in {round}. If finality stands still all the same, see docs/never-two.md"
+    )
+}
+
+/// What an operator reads of a vote that was refused.
 fn paragraph(Refusal { rule, round }: &Refusal) -> String {
-    let meaning = rule::meaning(rule).map(|meaning| format!(": {meaning}")).unwrap_or_default();
+    let meaning = rule::explained(rule);
     let cause = match rule.as_str() {
         "GrandpaDoubleVote" | "GrandpaOldRound" => {
             " Either this node's database has lost what it voted before, or another node votes with the same key."
@@ -57,6 +77,19 @@ mod tests {
              docs/never-two.md"
         );
         assert!(said("BelowCeiling").contains("rule BelowCeiling: what was signed up to here may be forgotten"));
+    }
+
+    #[test]
+    fn a_vote_that_nobody_asks_for_is_explained_with_its_round_and_what_to_do() {
+        let round = |round| GrandpaRound { set_id: 0, round };
+        assert_eq!(
+            missed(&Overdue { round: round(58), until: round(57) }),
+            "⛔ GRANDPA's voter has been in round 58 of set 0 for a minute without a vote of this node: it asked for the \
+             node's key while it caught up, when the key had to abstain until round 57 of set 0, and it asks once for \
+             each round. If the round needs this vote it never ends. Nothing was signed, and nothing was refused. This \
+             process ends with exit code 11. Start it again: it votes in round 58 of set 0. If finality stands still \
+             all the same, see docs/never-two.md"
+        );
     }
 
     // Rule 7: what comes from a socket does no harm.

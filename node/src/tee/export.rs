@@ -6,10 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
-use holdfast_protocol::{Call, Claim, Reply, Tenure};
-
 use super::{interchange, put, watermarks, Daemon, Target};
+use clap::Args;
 
 /// The options of `tee export-watermarks`.
 #[derive(Debug, Args)]
@@ -47,16 +45,11 @@ impl Export {
 
 /// What was written is not for long what was signed.
 fn outdated(daemon: &Daemon) -> Option<String> {
-    match daemon.ask(Call::Lease(Claim::Look)) {
-        Ok(Reply::Lease(lease)) => match lease.tenure {
-            Tenure::Held { holder, .. } => Some(format!(
-                "{holder} holds the lease and signs on, and what it signs from now on is not in what was exported: stop \
-                 it and export again before the keys sign anywhere else"
-            )),
-            Tenure::Yours | Tenure::Free { .. } => None,
-        },
-        _ => None,
-    }
+    let holder = daemon.holder()?;
+    Some(format!(
+        "{holder} holds the lease and signs on, and what it signs from now on is not in what was exported: stop it and \
+         export again before the keys sign anywhere else"
+    ))
 }
 
 /// Wholly or not at all, whatever happens.

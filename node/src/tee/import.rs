@@ -2,8 +2,9 @@
 
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use clap::Args;
@@ -11,7 +12,7 @@ use holdfast_protocol::{Call, KeyId, Reply, Watermark};
 use serde::Serialize;
 
 use super::{
-    advice,
+    advice, far,
     interchange::{self, Step, What, MAX_FILE},
     keys, print,
     watermarks::{self, Shown, Watermarks},
@@ -28,6 +29,10 @@ pub(super) struct Import {
     /// Say what would be raised, and raise nothing
     #[arg(long)]
     dry_run: bool,
+
+    /// Raise keys as far as the file says, and by a file that names none of them: nothing of it can be taken back
+    #[arg(long)]
+    far: bool,
 
     #[command(flatten)]
     pub(super) options: Options,
@@ -51,20 +56,48 @@ impl Import {
                 self.file.display()
             ));
         }
-        let steps = interchange::plan(file, &held, &watermarks::read(daemon)?);
-        let (mut rows, mut result) = (Vec::new(), Ok(()));
+        let known = watermarks::read(daemon)?;
+        let (steps, now) = (interchange::plan(file, &held, &known), unix_millis());
+        let named = !file.keys.is_empty();
+        let refusal = far::refusal(named, &steps, &known.floor, now)
+            .filter(|_| !self.far)
+            .map(|why| format!("{} is not imported: {why}", self.file.display()));
+        if let (false, Some(why)) = (self.dry_run, &refusal) {
+            return Err(why.clone());
+        }
+        if let Some(warning) = disturbed(daemon) {
+            let _ = writeln!(io::stderr(), "warning: {warning}");
+        }
+        let (mut rows, mut result) = (Vec::new(), refusal.map_or(Ok(()), Err));
         for step in steps {
-            if let (false, What::Raise(_)) = (self.dry_run, step.what) {
+            let raises = matches!(step.what, What::Raise(_));
+            if raises && !self.dry_run {
                 result = raise(daemon, &step);
                 if result.is_err() {
                     break;
                 }
             }
-            rows.push(Row::of(step, self.dry_run));
+            let refused = !self.far && (!named || far::judge(&step, &known.floor, now).is_some());
+            rows.push(Row::of(step, self.dry_run, refused));
         }
         print(out, self.options.format, &rows, |rows| text(rows))?;
         result
     }
+}
+
+/// A node that runs has read how far its keys have come, and does not hear of this.
+fn disturbed(daemon: &Daemon) -> Option<String> {
+    let holder = daemon.holder()?;
+    Some(format!(
+        "{holder} holds the lease and signs on: votes and blocks that it asks for at or below what is raised are refused, \
+         and a refused vote ends it with exit code 11. Stop it before keys are raised, or start it again after that"
+    ))
+}
+
+/// Milliseconds since 1970; 0 on a clock that is before that, where every slot is in the future.
+fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// One key, as it is shown, with the position that the file says.
@@ -72,17 +105,22 @@ impl Import {
 struct Row {
     #[serde(flatten)]
     key: Shown,
-    /// `raised`, `would be raised`, `already there`, `already higher` or `not held`.
+    /// `raised`, `would be raised`, `needs --far`, `already there`, `already higher` or `not held`.
     result: &'static str,
     #[serde(skip)]
     line: String,
 }
 
 impl Row {
-    fn of(Step { key, to, what }: Step, dry_run: bool) -> Row {
+    /// `refused` says that a step which raises needs `--far`: without it there is only a dry run.
+    fn of(Step { key, to, what }: Step, dry_run: bool, refused: bool) -> Row {
         let (result, more) = match what {
             What::Raise(from) => (
-                if dry_run { "would be raised" } else { "raised" },
+                match (dry_run, refused) {
+                    (true, true) => "needs --far",
+                    (true, false) => "would be raised",
+                    (false, _) => "raised",
+                },
                 from.map_or_else(|| format!(" to {to}"), |from| format!(" from {from} to {to}")),
             ),
             What::Already(at) if at == to => ("already there", format!(": {at}")),
@@ -109,7 +147,10 @@ fn raise(daemon: &Daemon, step: &Step) -> Result<(), String> {
         Err(error) => daemon.explain(&error),
     };
     let key = keys::named(&step.key);
-    Err(format!("{key} was not raised, nor those after it: {why}. Import the file again when that is mended"))
+    Err(format!(
+        "{key} may not have been raised, and those after it were not: {why}. Import the file again when that is mended: \
+         what was raised stays as it is"
+    ))
 }
 
 /// No more of it than a file may have, and one byte.
@@ -122,9 +163,10 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, time::Duration};
 
     use holdfast_protocol::{Floor, GrandpaRound, Position, Scheme};
+    use keystore_tee::{Identity, TEEKeystore};
 
     use super::{
         super::{
@@ -156,13 +198,19 @@ mod tests {
         }
 
         fn import(&self, file: &Watermarks, dry_run: bool, format: Format) -> Result<String, String> {
+            let (text, result) = self.run(file, dry_run, false, format);
+            result.map(|()| text)
+        }
+
+        /// What was printed, however it ended.
+        fn run(&self, file: &Watermarks, dry_run: bool, far: bool, format: Format) -> (String, Result<(), String>) {
             let path = self.home.path().join("watermarks.json");
             fs::write(&path, interchange::render(file).expect("plain data")).expect("ours");
             let target = Target { keystore_uri: self.served.endpoint.clone() };
-            let import = Import { file: path, dry_run, options: Options { target, format } };
+            let import = Import { file: path, dry_run, far, options: Options { target, format } };
             let mut out = Vec::new();
-            import.run(&import.read()?, &self.served.connect(), &mut out)?;
-            Ok(String::from_utf8(out).expect("text"))
+            let result = import.read().and_then(|file| import.run(&file, &self.served.connect(), &mut out));
+            (String::from_utf8(out).expect("text"), result)
         }
     }
 
@@ -221,13 +269,53 @@ mod tests {
     }
 
     #[test]
-    fn the_floor_of_a_file_alone_raises_the_keys_of_its_kind() {
+    fn the_floor_of_a_file_alone_raises_the_keys_of_its_kind_if_it_is_told_to() {
         let stage = Stage::new();
         let file = Watermarks { floor: Floor { grandpa: None, slot: Some(9) }, keys: vec![] };
-        let text = stage.import(&file, false, Format::Text).expect("it answers");
+        let error = stage.import(&file, false, Format::Text).expect_err("nothing shows that it is for this TEE");
+        assert!(error.contains("is not imported: it names no key") && error.contains("--far"), "{error}");
+        assert_eq!(stage.known(), Watermarks::default());
+        let (text, result) = stage.run(&file, false, true, Format::Text);
+        assert_eq!(result, Ok(()));
         assert!(text.starts_with("aura 0x") && text.ends_with("  raised to slot 9\n") && text.lines().count() == 1);
         let nothing = stage.import(&Watermarks::default(), false, Format::Text).expect("it answers");
         assert!(nothing.starts_with("nothing to raise"), "{nothing}");
+    }
+
+    #[test]
+    fn a_file_that_would_raise_a_key_far_raises_none_unless_it_is_told_to_and_a_dry_run_says_so() {
+        let stage = Stage::new();
+        let keys = stage.keys();
+        stage.import(&marks(&keys, 5), false, Format::Text).expect("it answers");
+        let mut file = marks(&keys, 7);
+        file.floor.grandpa = Some(GrandpaRound { set_id: 1 << 40, round: 1 });
+
+        let (text, result) = stage.run(&file, false, false, Format::Text);
+        let error = result.expect_err("it is far");
+        assert!(text.is_empty() && error.contains("is at round 5 of set 0, and it says round 1 of set 1099511627776"));
+        assert!(!error.contains("aura") && error.ends_with("Nothing was raised"), "{error}");
+        let (text, result) = stage.run(&file, true, false, Format::Text);
+        assert!(result == Err(error) && text.contains("needs --far from round 5 of set 0 to round 1 of set"), "{text}");
+        assert!(text.contains("would be raised from slot 5 to slot 7"), "{text}");
+        let (text, result) = stage.run(&file, true, true, Format::Text);
+        assert!(result == Ok(()) && text.contains("would be raised from round 5 of set 0 to round 1 of set"), "{text}");
+        assert_eq!(stage.known(), marks(&keys, 5));
+
+        let (text, result) = stage.run(&file, false, true, Format::Text);
+        assert!(result == Ok(()) && text.contains("raised from round 5 of set 0 to round 1 of set 10995"), "{text}");
+    }
+
+    #[test]
+    fn whoever_imports_beside_a_node_that_signs_is_warned() {
+        let stage = Stage::new();
+        let daemon = stage.served.connect();
+        assert_eq!(disturbed(&daemon), None);
+        let uri = stage.served.endpoint.to_string();
+        let node = TEEKeystore::deferred(&uri, Identity::new([1; 32], "alice")).expect("a valid URI");
+        node.connect([7; 32]).expect("threads start");
+        node.wait_ready(Duration::from_secs(120)).expect("it is there");
+        let warning = disturbed(&daemon).expect("it signs");
+        assert!(warning.starts_with("`alice`") && warning.contains("exit code 11"), "{warning}");
     }
 
     #[test]
@@ -237,6 +325,7 @@ mod tests {
         let mut import = Import {
             file: home.path().join("none"),
             dry_run: false,
+            far: false,
             options: Options { target, format: Format::Text },
         };
         let error = import.read().expect_err("it is not there");
@@ -253,8 +342,9 @@ mod tests {
         let daemon = Daemon::connect(&endpoint, soon()).expect("it answers");
         let held: Vec<KeyId> = keys::read(&daemon).expect("it answers").into_iter().map(|key| key.id).collect();
         let options = Options { target: Target { keystore_uri: endpoint.clone() }, format: Format::Text };
-        let import = Import { file: home.path().join("file"), dry_run: false, options };
+        let import = Import { file: home.path().join("file"), dry_run: false, far: false, options };
         let error = import.run(&marks(&held, 1000), &daemon, &mut Vec::new()).expect_err("it does not");
-        assert!(error.starts_with("gran 0x00000001") && error.contains("Import the file again"), "{error}");
+        assert!(error.starts_with("gran 0x00000001") && error.contains("may not have been raised"), "{error}");
+        assert!(error.contains("Import the file again"), "{error}");
     }
 }

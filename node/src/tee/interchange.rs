@@ -19,10 +19,7 @@ use holdfast_protocol::{Floor, GrandpaRound, KeyId, Position, Watermark};
 use keystore_tee::shown;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    keys::scheme_name,
-    watermarks::{kind_of, Watermarks},
-};
+use super::{keys::scheme_name, watermarks::Watermarks};
 use crate::signer::hex;
 
 /// The longest file in bytes: four times what a TEE with 4096 keys fills.
@@ -134,7 +131,7 @@ pub(super) fn plan(file: &Watermarks, held: &[KeyId], now: &Watermarks) -> Vec<S
     });
     let others = held.iter().filter(|key| file.of(key).is_none()).filter_map(|key| {
         let floor = file.floor.of(key.key_type)?;
-        (kind_of(floor) == (key.scheme, key.key_type)).then(|| step(key, floor))
+        (floor.kind() == (key.scheme, key.key_type)).then(|| step(key, floor))
     });
     named.chain(others).collect()
 }
@@ -251,7 +248,7 @@ impl Entry {
                 return Err(format!("only `gran` and `aura` keys have watermarks, and `{}` ones none", shown(key_type)))
             }
         };
-        let (scheme, key_type) = kind_of(position);
+        let (scheme, key_type) = position.kind();
         if self.scheme != scheme_name(scheme) {
             let (scheme, found) = (scheme_name(scheme), shown(&self.scheme));
             return Err(format!("the scheme of a `{}` key is {scheme}, not `{found}`", self.key_type));

@@ -5,6 +5,7 @@
 
 mod advice;
 mod export;
+mod far;
 mod import;
 mod interchange;
 mod keys;
@@ -18,8 +19,8 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use holdfast_protocol::{Call, CallError, Client, Reply, TeeInfo, Until};
-use keystore_tee::Endpoint;
+use holdfast_protocol::{Call, CallError, Claim, Client, Reply, TeeInfo, Tenure, Until};
+use keystore_tee::{Endpoint, Identity};
 use serde::Serialize;
 
 use crate::cli::endpoint;
@@ -59,7 +60,8 @@ enum Action {
 
     /// Have the keys sign nothing new up to what a file of export-watermarks says. Nothing is ever lowered
     ///
-    /// Keys of the file that the TEE does not hold are skipped. The file's floor is for all keys of the TEE.
+    /// Keys of the file that the TEE does not hold are skipped. The file's floor is for all keys of the TEE. What would
+    /// raise a key so far that it may be a mistake is refused unless --far is given. Stop the nodes first.
     ImportWatermarks(Import),
 }
 
@@ -172,6 +174,17 @@ impl Daemon {
 
     fn ask(&self, call: Call) -> Result<Reply, CallError> {
         self.client.call(call, until(self.end))
+    }
+
+    /// The node that holds the lease, if one does: it runs, and signs.
+    fn holder(&self) -> Option<Identity> {
+        match self.ask(Call::Lease(Claim::Look)) {
+            Ok(Reply::Lease(lease)) => match lease.tenure {
+                Tenure::Held { holder, .. } => Some(holder),
+                Tenure::Yours | Tenure::Free { .. } => None,
+            },
+            _ => None,
+        }
     }
 
     /// There is no time left for another question.

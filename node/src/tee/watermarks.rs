@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use holdfast_protocol::{Call, CallError, Floor, KeyId, Position, Reply, Scheme, Watermark};
+use holdfast_protocol::{CallError, Floor, KeyId, Position, Watermark};
+use keystore_tee::{read_watermarks, WatermarksError};
 use serde::Serialize;
 
 use super::{advice, Daemon};
 use crate::signer::{hex, Vote};
-
-/// The most watermarks that are believed, so that a list without end takes no memory without end.
-const MOST: usize = 65_536;
 
 /// Where no key signs anything new, and the watermark of each key that has one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,17 +20,11 @@ pub(super) struct Watermarks {
 
 /// Asks for all of them.
 pub(super) fn read(daemon: &Daemon) -> Result<Watermarks, String> {
-    pages(|call| daemon.ask(call)).map_err(|error| match error {
-        ReadError::Call(error) => daemon.explain(&error),
-        ReadError::Strange => advice::strange(daemon.endpoint()),
-    })
-}
-
-/// The scheme and the type of the keys that come to positions like this one.
-pub(super) fn kind_of(position: Position) -> (Scheme, [u8; 4]) {
-    match position {
-        Position::Grandpa(_) => (Scheme::Ed25519, *b"gran"),
-        Position::Aura(_) => (Scheme::Sr25519, *b"aura"),
+    match read_watermarks(daemon.end, |call| daemon.ask(call)) {
+        Ok((floor, keys)) => Ok(Watermarks { floor, keys }),
+        Err(WatermarksError::Call(error)) => Err(daemon.explain(&error)),
+        Err(WatermarksError::Late) => Err(daemon.explain(&CallError::Deadline)),
+        Err(_) => Err(advice::strange(daemon.endpoint())),
     }
 }
 
@@ -94,44 +86,11 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Why they could not be read.
-#[derive(Debug)]
-enum ReadError {
-    /// The daemon did not answer.
-    Call(CallError),
-    /// It answered something else, or what has no end.
-    Strange,
-}
-
-/// Every page must go on where the one before ended, and each watermark be of its key's kind.
-fn pages(mut ask: impl FnMut(Call) -> Result<Reply, CallError>) -> Result<Watermarks, ReadError> {
-    let mut keys = Vec::<Watermark>::new();
-    loop {
-        let after = keys.last().map(|last| last.id.clone());
-        let reply = ask(Call::Watermarks { after }).map_err(ReadError::Call)?;
-        let Reply::Watermarks { floor, watermarks: page, more } = reply else { return Err(ReadError::Strange) };
-        if more && page.is_empty() {
-            return Err(ReadError::Strange);
-        }
-        for watermark in page {
-            let Watermark { id, highest } = &watermark;
-            let fits = (id.scheme, id.key_type) == kind_of(*highest) && id.public.len() == 32;
-            if !fits || keys.len() == MOST || keys.last().is_some_and(|last| last.id >= *id) {
-                return Err(ReadError::Strange);
-            }
-            keys.push(watermark);
-        }
-        if !more {
-            return Ok(Watermarks { floor, keys });
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
 
-    use holdfast_protocol::GrandpaRound;
+    use holdfast_protocol::{GrandpaRound, Scheme};
 
     use super::{
         super::testing::{endless, Served},
@@ -145,49 +104,8 @@ mod tests {
         Watermark { id, highest: Position::Grandpa(GrandpaRound { set_id: 3, round }) }
     }
 
-    fn page(watermarks: Vec<Watermark>, more: bool) -> Reply {
-        Reply::Watermarks { floor: Floor { grandpa: None, slot: Some(9) }, watermarks, more }
-    }
-
-    #[test]
-    fn a_thousand_watermarks_are_read_page_by_page_and_none_twice() {
-        let mut asked = 0_u32;
-        let read = pages(|call| {
-            let Call::Watermarks { after } = call else { panic!("asked for something else") };
-            assert_eq!(after, asked.checked_sub(1).map(|last| watermark(last).id));
-            let from = asked;
-            asked = (asked + 64).min(1000);
-            Ok(page((from..asked).map(watermark).collect(), asked < 1000))
-        });
-        let Watermarks { floor, keys } = read.expect("good pages");
-        assert_eq!((keys.len(), floor.slot), (1000, Some(9)));
-    }
-
-    // Rule 7: a bad byte is an error.
-    #[test]
-    fn rule_7_pages_out_of_order_or_of_another_kind_and_other_answers_are_errors() {
-        let mut slot = watermark(1);
-        slot.highest = Position::Aura(1);
-        let mut short = watermark(1);
-        short.id.public.pop();
-        for watermarks in [vec![watermark(2), watermark(1)], vec![watermark(1); 2], vec![slot], vec![short]] {
-            let reply = page(watermarks, false);
-            assert!(matches!(pages(|_| Ok(reply.clone())), Err(ReadError::Strange)));
-        }
-        for reply in [page(vec![], true), page(vec![watermark(1)], true), Reply::Retired] {
-            assert!(matches!(pages(|_| Ok(reply.clone())), Err(ReadError::Strange)));
-        }
-        assert!(matches!(pages(|_| Err(CallError::Deadline)), Err(ReadError::Call(CallError::Deadline))));
-    }
-
     #[test]
     fn rule_7_pages_without_end_are_given_up() {
-        let mut next = 0;
-        let read = pages(|_| {
-            next += 64;
-            Ok(page((next - 64..next).map(watermark).collect(), true))
-        });
-        assert!(matches!(read, Err(ReadError::Strange)));
         let (endpoint, _dir) = endless();
         let daemon = Daemon::connect(&endpoint, Instant::now() + Duration::from_secs(1)).expect("it answers");
         let error = super::read(&daemon).expect_err("there is no end");

@@ -118,14 +118,14 @@ fn a_state_that_grandpa_has_written_is_read() {
     let database = Arc::new(Database::with(b"grandpa_voters", set));
     database.insert_aux(&[(&b"grandpa_schema_version"[..], &3_u32.encode()[..])], &[]).expect("it takes everything");
     sc_consensus_grandpa::revert::<Block, _>(database.clone(), 1).expect("there is a block to revert");
-    assert_eq!(read(&*database), Ok(Place { at: round(6, 1), voted: None, alone: false, refused: None }));
+    assert_eq!(read(&*database), Ok(Place { at: round(6, 1), voted: None, needed: true, refused: None }));
 }
 
 // What the only validator of a development chain had in its database when it was killed between prevote and precommit.
 #[test]
 fn the_state_of_a_killed_validator_is_read() {
     let alice = sp_keyring::Ed25519Keyring::Alice.public().0;
-    let wanted = Place { at: round(0, 18), voted: Some(alice), alone: true, refused: None };
+    let wanted = Place { at: round(0, 18), voted: Some(alice), needed: true, refused: None };
     assert_eq!(place(include_bytes!("voted.scale")).expect("a good state"), wanted);
 }
 
@@ -140,7 +140,7 @@ fn the_votes_of_the_round_after_the_last_completed_one_are_known_whatever_their_
         votes(10, (2_u8, some, target, target)),
     ];
     for votes in kinds {
-        let wanted = Place { at: round(3, 10), voted: Some(KEY), alone: true, refused: None };
+        let wanted = Place { at: round(3, 10), voted: Some(KEY), needed: true, refused: None };
         assert_eq!(place(&state(&[9, 8], 1, &votes)).expect("a good state"), wanted);
         assert_eq!(place(&state(&[10, 9], 1, &votes)).expect("a good state").voted, None, "it is in the next round");
     }
@@ -150,8 +150,14 @@ fn the_votes_of_the_round_after_the_last_completed_one_are_known_whatever_their_
 fn a_paused_voter_is_in_the_next_round_and_has_not_voted() {
     let mut paused = state(&[9], 4, &[]);
     paused[0] = 1;
-    let wanted = Place { at: round(3, 10), voted: None, alone: false, refused: None };
+    let wanted = Place { at: round(3, 10), voted: None, needed: false, refused: None };
     assert_eq!(place(&paused).expect("a good state"), wanted);
+}
+
+#[test]
+fn a_set_of_up_to_three_voters_needs_each_of_them_in_every_round() {
+    let needed = |voters| place(&state(&[9], voters, &[0])).expect("a good state").needed;
+    assert_eq!([1, 2, 3, 4].map(needed), [true, true, true, false]);
 }
 
 // Rule 7: a bad byte is an error.
