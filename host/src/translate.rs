@@ -306,12 +306,16 @@ fn failure(error: Error) -> Failure {
             Failure::Tee("its store was written by a newer trusted application: start that one again".into())
         }
         Error::OtherStore => Failure::Tee(
-            "its store belongs to a production trusted application and this is a development one, or the other way \
-             round: give each its own store"
+            "its store belongs to a production trusted application and this is a development one, or to one whose cell \
+             is in RPMB and this one's is not, or the other way round: give each its own store"
                 .into(),
         ),
         Error::Corrupt => {
-            Failure::Tee("an object in its store is damaged: retire the store and rotate the session keys".into())
+            Failure::Tee(
+                "an object in its store is damaged, or the store is a copy of one that was made anew since: retire the \
+                 store and rotate the session keys"
+                    .into(),
+            )
         }
         Error::Full => {
             Failure::Tee("its store is full: retire the keys that are not used, and find out who made so many".into())
