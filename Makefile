@@ -6,7 +6,7 @@ else
 built := $(or $(CARGO_TARGET_DIR),target)/release
 endif
 
-.PHONY: help setup dev testnet optee build test test-optee test-rpmb soak lint doc bench bench-optee fuzz licences
+.PHONY: help setup dev testnet optee build test test-optee test-rpmb soak differential lint doc bench bench-optee fuzz licences
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -50,6 +50,11 @@ soak: ## never two, a step deeper (DEPTH=1); KILLS=1000 random kills of a valida
 		-E 'package(holdfast-ta) & test(exhaustive)'
 	HOLDFAST_KILLS=$(or $(KILLS),1000) $(if $(SEED),HOLDFAST_SEED=$(SEED)) scripts/cargo nextest run --release --workspace \
 		--profile soak --no-capture -E 'package(holdfast-e2e) & test(/^soak::/)'
+
+differential: ## evidence judged beside dcap-qvl, with MUTATIONS=100000 changes; SEED=… repeats a run
+	@scripts/setup test
+	HOLDFAST_MUTATIONS=$(or $(MUTATIONS),100000) $(if $(SEED),HOLDFAST_SEED=$(SEED)) scripts/cargo nextest run --release \
+		--workspace --profile soak --no-capture -E 'package(holdfast-evidence) & test(/^differential::nothing/)'
 
 lint: ## Clippy and rustdoc, warnings denied, over the workspace's own crates
 	@scripts/setup test

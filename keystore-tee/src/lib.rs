@@ -36,10 +36,10 @@
 //! The TEE refuses a vote that contradicts one of its key's, and a refused vote ends GRANDPA's voter. A node whose
 //! database was purged, put back from a copy or cut short would ask for such votes. So it tells where its GRANDPA is
 //! ([`TEEKeystore::follow`]), and the keystore, when the node becomes active, on each new connection and after a failure
-//! of the TEE, reads how far its keys have come. While GRANDPA is in a round that its key has left behind, `has_keys` is false for that key: the
-//! node follows without voting, says so once, and votes again when the round has passed. What is refused all the same
-//! is in [`TEEKeystore::refusal`]. A voter that was told so too early, and for whose vote a round then waits, is found by
-//! [`TEEKeystore::overdue`].
+//! of the TEE, reads how far its keys have come. While GRANDPA is in a round that its key has left behind, `has_keys` is
+//! false for that key: the node follows without voting, says so once, and votes again when the round has passed. What is
+//! refused all the same is in [`TEEKeystore::refusal`]. A voter that was told so too early, and for whose vote a round
+//! then waits, is found by [`TEEKeystore::overdue`].
 //!
 //! # While the TEE is away
 //!

@@ -4,3 +4,4 @@ mod chain;
 mod limits;
 mod presets;
 mod sessions;
+mod wasm;

@@ -44,6 +44,7 @@ pub(crate) fn seeds() -> Vec<Input> {
     seeds.extend(translate().into_iter().map(|(name, bytes)| ("translate", name, bytes)));
     seeds.extend(dispatch().into_iter().map(|(name, bytes)| ("dispatch", name, bytes)));
     seeds.extend(store().into_iter().map(|(name, bytes)| ("store", name, bytes)));
+    seeds.extend(crate::evidence::seeds());
     seeds
 }
 
@@ -230,10 +231,15 @@ fn store() -> Vec<(&'static str, Vec<u8>)> {
         ("untouched", vec![0, 0]),
         ("no-cell", vec![1, 0]),
         ("no-meta", vec![0, 1]),
-        ("newer-cell", vec![2, 5, 1, 2, 0, 0, 0, 0]),
-        ("older", vec![2, 5, 1, 0, 0, 0, 0, 2, 8, 1, 1, 0, 0, 0, 0, 0, 1]),
-        ("newer-schema", vec![0, 2, 8, 1, 2, 0, 1, 0, 0, 0, 1]),
+        // 4 changes bits of a byte: the cell's version begins at 1 and its store's id at 5, `meta`'s schema at 1 and its
+        // version at 3, a key's store's id at 1.
+        ("newer-cell", vec![4, 1, 4, 0]),
+        ("older", vec![4, 1, 2, 4, 3, 2]),
+        ("newer-schema", vec![0, 4, 1, 4]),
         ("other-kind", vec![0, 4, 7, 1]),
+        ("other-store", vec![4, 5, 1, 0]),
+        ("key-of-another-store", vec![0, 0, 2, 0, 4, 1, 1]),
+        ("no-disk", vec![0, 1, 2, 0, 1, 2, 1, 1]),
         ("key-gone", vec![0, 0, 2, 0, 1]),
         ("bit-of-a-key", vec![0, 0, 2, 0, 4, 9, 1]),
         ("keys-swapped", vec![0, 0, 2, 0, 5, 1, 2, 1, 5, 0]),

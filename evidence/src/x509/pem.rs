@@ -1,0 +1,34 @@
+//! Certificates in PEM (RFC 7468), as quotes and collateral carry them.
+
+use alloc::vec::Vec;
+
+use crate::{Error, Part};
+
+/// A leaf, its issuer, the root.
+const MAX_CERTIFICATES: usize = 3;
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+const END: &[u8] = b"-----END CERTIFICATE-----";
+
+/// The DER of one to three certificates. Between them and at the end is nothing but white space; the chain in a quote
+/// ends with a zero.
+pub fn certificates(part: Part, pem: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    let mut certificates = Vec::new();
+    let mut rest = pem.strip_suffix(&[0]).unwrap_or(pem).trim_ascii();
+    while !rest.is_empty() {
+        if !rest.starts_with(BEGIN) {
+            return Err(Error::Pem { part });
+        }
+        if certificates.len() == MAX_CERTIFICATES {
+            return Err(Error::CertificateCount { part, most: MAX_CERTIFICATES as u32 });
+        }
+        let end = rest.windows(END.len()).position(|window| window == END).ok_or(Error::Pem { part })?;
+        let (document, after) = rest.split_at(end + END.len());
+        let (_, der) = pem_rfc7468::decode_vec(document).map_err(|_| Error::Pem { part })?;
+        certificates.push(der);
+        rest = after.trim_ascii_start();
+    }
+    if certificates.is_empty() {
+        return Err(Error::Pem { part });
+    }
+    Ok(certificates)
+}

@@ -1,0 +1,295 @@
+//! What one step gave is judged again by the next, later: dates, revocations, and whether things belong together. With
+//! what is made by hand here, each check of a step is reached that the steps before it would have made.
+
+use holdfast_evidence::{
+    certify_attestation_key, judge_tcb,
+    mock::{Kind, Plan, Revoked},
+    verify_crl, verify_issuer, verify_pck, verify_qe_identity, verify_quote, verify_tcb_info, AttestationKey,
+    CertificateKind, Crl, Document, Error, Issuer, IssuerKind, Moment, Pck, QeIdentity, Quote, SignedDocument, TcbInfo,
+    TcbStatus, Tee,
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::case::{Kept, Stage, DAY, NOW};
+
+const KINDS: [Kind; 2] = [Kind::Sgx, Kind::Td15];
+
+fn kept(kind: Kind) -> Kept {
+    Kept::new(&Plan::new(kind, NOW))
+}
+
+/// Why it is not judged as good at this time.
+fn judged(kept: &Kept, at: Moment) -> Option<Error> {
+    judge_tcb(&kept.report, &kept.facts(), at).err()
+}
+
+/// What is kept, but for this.
+fn with(kind: Kind, change: impl FnOnce(&mut Kept)) -> Option<Error> {
+    let mut kept = kept(kind);
+    assert_eq!(judged(&kept, Moment::at(NOW)), None);
+    change(&mut kept);
+    judged(&kept, Moment::at(NOW))
+}
+
+#[test]
+fn what_is_kept_expires() {
+    type Shorten = fn(&mut Kept, u64);
+    let documents: [(Document, u64, Shorten); 4] = [
+        (Document::RootCrl, 1, |it, date| it.root_crl.next_update = date),
+        (Document::PckCrl, 1, |it, date| it.pck_crl.next_update = date),
+        (Document::TcbInfo, 0, |it, date| it.tcb_info.next_update = date),
+        (Document::QeIdentity, 0, |it, date| it.qe_identity.next_update = date),
+    ];
+    for kind in KINDS {
+        for (document, included, shorten) in documents {
+            let mut kept = kept(kind);
+            shorten(&mut kept, NOW + 9);
+            let next_update = NOW + 9;
+            let now = next_update + 1 - included;
+            assert_eq!(judged(&kept, Moment::at(now - 1)), None);
+            assert_eq!(
+                judged(&kept, Moment::at(now)),
+                Some(Error::DocumentExpired { document, next_update, grace: 0, now })
+            );
+            assert_eq!(judged(&kept, Moment { now, grace: 1 }), None);
+            let issued = NOW - DAY;
+            let now = issued - 1;
+            let early = Some(Error::DocumentNotYetValid { document, issued, now });
+            let wide = |crl: &mut Crl| crl.this_update = 0;
+            if document != Document::RootCrl {
+                wide(&mut kept.root_crl);
+            }
+            if ![Document::RootCrl, Document::PckCrl].contains(&document) {
+                wide(&mut kept.pck_crl);
+            }
+            if document == Document::QeIdentity {
+                kept.tcb_info.issued = 0;
+            }
+            assert_eq!(judged(&kept, Moment::at(now)), early);
+        }
+        for (certificate, shorten) in [
+            (CertificateKind::Root, (|it, date| it.root.not_after = date) as Shorten),
+            (CertificateKind::Pck, |it, date| it.pck.not_after = date),
+        ] {
+            let mut kept = kept(kind);
+            let (not_after, now) = (NOW + 9, NOW + 10);
+            shorten(&mut kept, not_after);
+            assert_eq!(judged(&kept, Moment::at(not_after)), None);
+            let late = Some(Error::CertificateExpired { certificate, not_after, now });
+            assert_eq!(judged(&kept, Moment { now, grace: DAY }), late);
+        }
+        let (certificate, not_before, now) = (CertificateKind::Pck, NOW + 1, NOW);
+        let error = with(kind, |it| it.pck.not_before = not_before);
+        assert_eq!(error, Some(Error::CertificateNotYetValid { certificate, not_before, now }));
+        let certificate = CertificateKind::Root;
+        let error = with(kind, |it| it.root.not_before = not_before);
+        assert_eq!(error, Some(Error::CertificateNotYetValid { certificate, not_before, now }));
+    }
+}
+
+#[test]
+fn a_platform_is_good_while_both_its_certificates_are() {
+    let dates = |change: fn(&mut Plan)| {
+        let mut plan = Plan::new(Kind::Sgx, NOW);
+        change(&mut plan);
+        let pck = Kept::new(&plan).pck;
+        (pck.not_before, pck.not_after)
+    };
+    let (first, last) = dates(|_| ());
+    assert_eq!(dates(|it| it.certificates.pck.not_before = NOW), (NOW, last));
+    assert_eq!(dates(|it| it.certificates.platform_ca.not_before = NOW), (NOW, last));
+    assert_eq!(dates(|it| it.certificates.pck.not_after = NOW), (first, NOW));
+    assert_eq!(dates(|it| it.certificates.platform_ca.not_after = NOW), (first, NOW));
+}
+
+#[test]
+fn what_is_kept_is_revoked_by_newer_lists() {
+    for kind in KINDS {
+        let newer = |change: fn(&mut Plan)| {
+            let mut plan = Plan::new(kind, NOW);
+            change(&mut plan);
+            let collateral = plan.finish().collateral;
+            let kept = kept(kind);
+            let root_crl = verify_crl(&collateral.root_ca_crl, &kept.root, Moment::at(NOW)).expect("a list");
+            let pck_crl = verify_crl(&collateral.pck_crl, &kept.ca, Moment::at(NOW)).expect("a list");
+            with(kind, |it| (it.root_crl, it.pck_crl) = (root_crl, pck_crl))
+        };
+        let revoked = |certificate, byte| Some(Error::CertificateRevoked { certificate, serial: [byte; 20].into() });
+        assert_eq!(newer(|_| ()), None);
+        let error =
+            newer(|it| it.crls.root.revoked = vec![Revoked::new(it.certificates.platform_ca.serial.clone(), NOW)]);
+        assert_eq!(error, revoked(CertificateKind::PckCa, 0x15));
+        let error =
+            newer(|it| it.crls.root.revoked = vec![Revoked::new(it.certificates.tcb_signer.serial.clone(), NOW)]);
+        assert_eq!(error, revoked(CertificateKind::TcbSigner, 0x7E));
+        let error = newer(|it| it.crls.pck.revoked = vec![Revoked::new(it.certificates.pck.serial.clone(), NOW)]);
+        assert_eq!(error, revoked(CertificateKind::Pck, 0x3C));
+        // Each of the two signers of collateral, where they are two.
+        let list = |it: &Kept| Crl { revoked: vec![[9; 20]].try_into().expect("one"), ..it.root_crl.clone() };
+        let error = with(kind, |it| (it.root_crl, it.tcb_info.signer) = (list(it), [9; 20]));
+        assert_eq!(error, revoked(CertificateKind::TcbSigner, 9));
+        let error = with(kind, |it| (it.root_crl, it.qe_identity.signer) = (list(it), [9; 20]));
+        assert_eq!(error, revoked(CertificateKind::TcbSigner, 9));
+    }
+}
+
+#[test]
+fn lists_in_each_others_places_are_refused() {
+    let (root, platform) = (IssuerKind::Root, IssuerKind::PlatformCa);
+    for kind in KINDS {
+        let error = with(kind, |it| it.root_crl = it.pck_crl.clone());
+        assert_eq!(error, Some(Error::CrlIssuer { found: platform, expected: root }));
+        let error = with(kind, |it| it.pck_crl = it.root_crl.clone());
+        assert_eq!(error, Some(Error::CrlIssuer { found: root, expected: platform }));
+        // Of another PKI: the same kind, another name.
+        let error = with(kind, |it| it.root_crl.issuer_name = [7; 32]);
+        assert_eq!(error, Some(Error::CrlIssuer { found: root, expected: root }));
+        let error = with(kind, |it| it.pck_crl.issuer_name = [7; 32]);
+        assert_eq!(error, Some(Error::CrlIssuer { found: platform, expected: platform }));
+        let error = with(kind, |it| it.pck.ca = IssuerKind::ProcessorCa);
+        assert_eq!(error, Some(Error::CrlIssuer { found: platform, expected: IssuerKind::ProcessorCa }));
+    }
+}
+
+#[test]
+fn an_attestation_key_is_that_of_one_platform() {
+    for kind in KINDS {
+        let pck = kept(kind).pck;
+        let error = with(kind, |it| it.attestation_key.pck = [7; 20]);
+        assert_eq!(error, Some(Error::AttestationKeyPck { found: [7; 20].into(), expected: pck.serial.into() }));
+        let error = with(kind, |it| it.pck.serial = [7; 20]);
+        assert_eq!(error, Some(Error::AttestationKeyPck { found: pck.serial.into(), expected: [7; 20].into() }));
+        // Serial numbers are those of one issuer.
+        let error = with(kind, |it| it.attestation_key.ca_name = [7; 32]);
+        assert_eq!(error, Some(Error::AttestationKeyPck { found: pck.serial.into(), expected: pck.serial.into() }));
+    }
+}
+
+#[test]
+fn an_attestation_key_is_for_quotes_of_one_tee() {
+    for (kind, expected, found) in [(Kind::Sgx, Tee::Sgx, Tee::Tdx), (Kind::Td15, Tee::Tdx, Tee::Sgx)] {
+        let wrong = Some(Error::AttestationKeyTee { found, expected });
+        assert_eq!(with(kind, |it| it.attestation_key.qe.tee = found), wrong);
+        let mut key: AttestationKey = kept(kind).attestation_key;
+        key.qe.tee = found;
+        let signed = Quote::parse(&Plan::new(kind, NOW).finish().quote).expect("a quote").signed;
+        assert_eq!(verify_quote(&signed, &key).err(), wrong);
+        // And its QE is described by an identity for the same.
+        let error = with(kind, |it| it.qe_identity.tee = found);
+        assert_eq!(error, Some(Error::QeIdentityTee { found, expected }));
+        let error = with(kind, |it| it.tcb_info.tee = found);
+        assert_eq!(error, Some(Error::TcbInfoTee { found, expected }));
+    }
+}
+
+#[test]
+fn a_quoting_enclave_is_judged_by_a_newer_identity() {
+    for kind in KINDS {
+        let own = kept(kind).attestation_key.qe;
+        let found = own.mr_signer.into();
+        let error = with(kind, |it| it.qe_identity.mr_signer = [7; 32]);
+        assert_eq!(error, Some(Error::QeSigner { found, expected: [7; 32].into() }));
+        let newer = |status| {
+            with(kind, |it| {
+                let mut levels = it.qe_identity.levels.to_vec();
+                levels[0].status = status;
+                it.qe_identity.levels = levels.try_into().expect("as many as before");
+            })
+        };
+        assert_eq!(newer(TcbStatus::Revoked), Some(Error::TcbRevoked));
+        assert_eq!(newer(TcbStatus::OutOfDate), None);
+        let error = with(kind, |it| {
+            let mut levels = it.qe_identity.levels.to_vec();
+            levels.iter_mut().for_each(|level| level.isv_svn += 2);
+            it.qe_identity.levels = levels.try_into().expect("as many as before");
+        });
+        let lowest = own.isv_svn + 1;
+        assert_eq!(error, Some(Error::QeLevel { found: own.isv_svn, lowest }));
+    }
+}
+
+#[test]
+fn tcb_info_of_tdx_without_a_module_judges_no_td() {
+    assert_eq!(with(Kind::Td15, |it| it.tcb_info.tdx_module = None), Some(Error::TdxModuleMissing));
+    let error = with(Kind::Td15, |it| {
+        let mut levels = it.tcb_info.levels.to_vec();
+        levels.iter_mut().for_each(|level| level.tdx = None);
+        it.tcb_info.levels = levels.try_into().expect("as many as before");
+    });
+    assert!(matches!(error, Some(Error::TcbLevel { .. })), "{error:?}");
+}
+
+#[test]
+fn an_issuer_that_expired_signs_nothing() {
+    let (not_after, now, at) = (NOW - 1, NOW, Moment::at(NOW));
+    let expired = |certificate| Some(Error::CertificateExpired { certificate, not_after, now });
+    let plan = Plan::new(Kind::Td15, NOW);
+    let parts = plan.unsigned().parts();
+    let Kept { root, root_crl, ca, pck_crl, tcb_signer, .. } = Kept::new(&plan);
+    let old = |issuer: &Issuer| Issuer { not_after, ..issuer.clone() };
+
+    assert_eq!(verify_crl(&parts.crls.root, &old(&root), at).err(), expired(CertificateKind::Root));
+    assert_eq!(verify_crl(&parts.crls.pck, &old(&ca), at).err(), expired(CertificateKind::PckCa));
+    let (kind, der) = (CertificateKind::PckCa, &parts.certificates.platform_ca);
+    assert_eq!(verify_issuer(kind, der, &old(&root), &root_crl, at).err(), expired(CertificateKind::Root));
+    let der = &parts.certificates.pck;
+    assert_eq!(verify_pck(der, &old(&ca), &pck_crl, at).err(), expired(CertificateKind::PckCa));
+    let document = |document, json: &str, signature| {
+        SignedDocument::new(document, json.as_bytes(), signature).expect("short enough")
+    };
+    let tcb_info = document(Document::TcbInfo, &parts.tcb_info, &parts.tcb_info_signature);
+    assert_eq!(verify_tcb_info(&tcb_info, &old(&tcb_signer), at).err(), expired(CertificateKind::TcbSigner));
+    let identity = document(Document::QeIdentity, &parts.qe_identity, &parts.qe_identity_signature);
+    assert_eq!(verify_qe_identity(&identity, &old(&tcb_signer), at).err(), expired(CertificateKind::TcbSigner));
+
+    // Nor does a list that expired say that something was not revoked.
+    let late = |document| Some(Error::DocumentExpired { document, next_update: NOW, grace: 0, now });
+    let old = |crl: &Crl| Crl { next_update: NOW, ..crl.clone() };
+    let der = &parts.certificates.tcb_signer;
+    let error = verify_issuer(CertificateKind::TcbSigner, der, &root, &old(&root_crl), at).err();
+    assert_eq!(error, late(Document::RootCrl));
+    let der = &parts.certificates.pck;
+    assert_eq!(verify_pck(der, &ca, &old(&pck_crl), at).err(), late(Document::PckCrl));
+}
+
+#[test]
+fn what_is_kept_says_who_signed_it_and_when() {
+    for kind in KINDS {
+        let Kept { root, root_crl, ca, pck_crl, tcb_signer, tcb_info, qe_identity, pck, attestation_key, report } =
+            kept(kind);
+        let (issued, next_update) = (NOW - DAY, NOW + 29 * DAY);
+        // Name and key: what one of the same name with another key revoked says nothing of this one.
+        let id =
+            |it: &Issuer| <[u8; 32]>::from(Sha256::new().chain_update(it.name).chain_update(it.public_key).finalize());
+        assert_eq!((root_crl.issuer, root_crl.issuer_name), (IssuerKind::Root, id(&root)));
+        assert_eq!((pck_crl.issuer, pck_crl.issuer_name), (IssuerKind::PlatformCa, id(&ca)));
+        assert_eq!((root_crl.this_update, root_crl.next_update), (issued, next_update));
+        assert_eq!((tcb_info.issued, tcb_info.next_update), (issued, next_update));
+        assert_eq!((qe_identity.issued, qe_identity.next_update), (issued, next_update));
+        assert_eq!((tcb_info.signer, qe_identity.signer), (tcb_signer.serial, tcb_signer.serial));
+        assert_eq!((pck.ca, pck.ca_name, pck.ca_serial), (ca.kind, id(&ca), ca.serial));
+        assert_eq!((attestation_key.pck, attestation_key.ca_name), (pck.serial, pck.ca_name));
+        assert_eq!(
+            [root.serial, ca.serial, tcb_signer.serial, pck.serial],
+            [[0x22; 20], [0x15; 20], [0x7E; 20], [0x3C; 20]]
+        );
+        let again = Quote::parse(&Plan::new(kind, NOW).finish().quote).expect("a quote");
+        assert_eq!(certify_attestation_key(&again.certification, &pck, &qe_identity), Ok(attestation_key));
+        assert_eq!(again.report, report);
+    }
+}
+
+#[test]
+fn what_is_kept_of_another_platform_does_not_fit() {
+    let plan = Plan::new(Kind::Td15, NOW);
+    let other: Pck = Pck { public_key: kept(Kind::Td15).ca.public_key, ..kept(Kind::Td15).pck };
+    let identity: QeIdentity = kept(Kind::Td15).qe_identity;
+    let certification = Quote::parse(&plan.finish().quote).expect("a quote").certification;
+    assert_eq!(certify_attestation_key(&certification, &other, &identity), Err(Error::QeReportSignature));
+    let tcb_info: TcbInfo = kept(Kind::Td15).tcb_info;
+    let error = with(Kind::Td15, |it| it.pck.platform.fmspc = [7; 6]);
+    assert_eq!(error, Some(Error::Fmspc { found: tcb_info.fmspc.into(), expected: [7; 6].into() }));
+    let error = with(Kind::Td15, |it| it.pck.platform.pce_id = [7; 2]);
+    assert_eq!(error, Some(Error::PceId { found: tcb_info.pce_id.into(), expected: [7; 2].into() }));
+}
