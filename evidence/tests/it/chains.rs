@@ -161,6 +161,9 @@ fn a_chain_in_the_wrong_order_is_refused() {
     let found = |name: &str| Error::CertificateName { certificate, found: name.into() };
     let error = changed::<Plan>(Kind::Td15, |it| it.chains.quote.swap(0, 1)).unwrap_err();
     assert_eq!(error, found("Intel SGX PCK Certificate"));
+    // One that was good elsewhere is not good here.
+    let error = changed::<Plan>(Kind::Td15, |it| it.chains.quote[1] = CertificateName::TcbSigner).unwrap_err();
+    assert_eq!(error, found("Intel SGX TCB Signing"));
     let error = changed::<Plan>(Kind::Td15, |it| it.chains.quote.swap(1, 2)).unwrap_err();
     assert_eq!(error, Error::RootDiffers { part: Part::PckChain });
     let error = changed::<Plan>(Kind::Td15, |it| it.chains.pck_crl_issuer.reverse()).unwrap_err();
