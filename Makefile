@@ -27,9 +27,9 @@ optee: build ## OP-TEE in QEMU with a signer daemon beside it, for a node of you
 	@scripts/optee/build
 	@scripts/optee/signer $(ARGS)
 
-build: setup ## the node and the daemon, into $CARGO_TARGET_DIR or target/release
+build: setup ## the node, the daemon and the command line, into $CARGO_TARGET_DIR or target/release
 	@[ -e $(built)/holdfast-node ] || echo "The first build takes 20 to 30 minutes on two cores."
-	scripts/cargo build --release --workspace --bin holdfast-node --bin holdfast-host
+	scripts/cargo build --release --workspace --bin holdfast-node --bin holdfast-host --bin holdfast
 
 test: ## every check: format, licences, lint, documentation, tests (what CI runs)
 	@scripts/test
