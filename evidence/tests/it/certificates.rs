@@ -8,7 +8,10 @@ use holdfast_evidence::{
     verify_issuer, verify_pck, CertificateKind, Document, Error, Issuer, IssuerKind, Moment, Policy,
 };
 
-use crate::case::{changed, judge, refused, Kept, Stage, NOW};
+use crate::{
+    case::{changed, judge, refused, Kept, Stage, NOW},
+    der::replace,
+};
 
 const STRANGER: Key = Key::Other("stranger");
 const KINDS: [Kind; 2] = [Kind::Sgx, Kind::Td15];
@@ -29,15 +32,6 @@ fn with(name: CertificateName, change: impl Fn(&mut Certificate)) -> Option<Erro
 /// The same of its bytes, before it is signed.
 fn with_bytes(name: CertificateName, change: impl Fn(&mut Vec<u8>)) -> Option<Error> {
     changed::<Unsigned>(Kind::Td15, |it| change(&mut it.certificates[name].tbs)).err()
-}
-
-/// Something else in place of an element of a sequence, whose length is set anew.
-fn replace(der: &mut Vec<u8>, element: &[u8], other: &[u8]) {
-    let at = der.windows(element.len()).position(|bytes| bytes == element).expect("the element");
-    der.splice(at..at + element.len(), other.iter().copied());
-    let [0x30, 0x82, ..] = der.as_slice() else { panic!("a long sequence") };
-    let length = (der.len() as u16 - 4).to_be_bytes();
-    der[2..4].copy_from_slice(&length);
 }
 
 fn extension(oid: &str, critical: bool, value: &[u8]) -> Extension {
@@ -138,9 +132,14 @@ fn certificates_are_der_from_their_first_to_their_last_byte() {
         assert_eq!(with_bytes(name, |tbs| tbs[0] = 0x31), error);
         assert_eq!(with_bytes(name, |tbs| tbs.truncate(tbs.len() - 1)), error);
         type Change = fn(&mut Vec<u8>);
-        let changes: [Change; 6] = [
+        let changes: [Change; 7] = [
             |der| *der = vec![0x30, 0],
             |der| der.push(0),
+            // Something after the signature, and part of the whole.
+            |der| {
+                der.extend([5, 0]);
+                der[3] += 2;
+            },
             |der| der[0] = 0x31,
             |der| der.truncate(der.len() - 1),
             |der| der[3] ^= 1,
@@ -254,10 +253,23 @@ fn extensions_are_there_once_and_well_formed() {
             assert_eq!(error_of(&[0x30, 0, 0]), error);
         }
     }
-    // A number that tells its issuer from others of the same name, which nobody uses.
-    let unique = [&[0x81, 2, 0, 1][..], &[0xA3, 0x82]].concat();
-    let error = with_bytes(CertificateName::Pck, |tbs| replace(tbs, &[0xA3, 0x82], &unique));
-    assert_eq!(error, Some(Error::CertificateEncoding { certificate: CertificateKind::Pck }));
+    // Numbers that tell its issuer, or its subject, from others of the same name, which nobody uses.
+    let unreadable = Some(Error::CertificateEncoding { certificate: CertificateKind::Pck });
+    for number in [0x81, 0x82] {
+        let unique = [number, 2, 0, 1, 0xA3, 0x82];
+        assert_eq!(with_bytes(CertificateName::Pck, |tbs| replace(tbs, &[0xA3, 0x82], &unique)), unreadable);
+    }
+}
+
+#[test]
+fn what_der_leaves_out_is_left_out() {
+    // The subject key identifier's extension, and that it is not critical, which is so if nothing is said.
+    let plain = [0x06, 3, 0x55, 0x1D, 0x0E];
+    let said = [0x06, 3, 0x55, 0x1D, 0x0E, 0x01, 1, 0];
+    for (certificate, name, _) in ALL {
+        let error = with_bytes(name, |tbs| replace(tbs, &plain, &said));
+        assert_eq!(error, Some(Error::CertificateEncoding { certificate }));
+    }
 }
 
 #[test]

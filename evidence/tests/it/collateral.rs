@@ -8,7 +8,7 @@ use holdfast_evidence::{
 use serde_json::json;
 
 use crate::{
-    case::{any_status, changed, changed_by, refused, Kept, Row, NOW, TDS},
+    case::{any_status, changed, changed_by, refused, Kept, Row, Stage, NOW, TDS},
     documents::{unreadable, with, with_text, BOTH},
 };
 
@@ -66,6 +66,15 @@ fn tcb_info_of_tdx_says_what_its_module_is() {
         ),
     ];
     refused(&TDS, &rows);
+    // Which is so as soon as it is verified, and not only when a TD is judged by it.
+    let plan = Plan::new(Kind::Td15, NOW);
+    let signer = Kept::new(&plan).tcb_signer;
+    let mut without = plan;
+    without.tcb_info.tdx_module = None;
+    let collateral = without.finish().collateral;
+    let (json, signature) = (collateral.tcb_info.as_bytes(), &collateral.tcb_info_signature);
+    let document = SignedDocument::new(Document::TcbInfo, json, signature).expect("short enough");
+    assert_eq!(verify_tcb_info(&document, &signer, Moment::at(NOW)), Err(Error::TdxModuleMissing));
 }
 
 #[test]

@@ -8,7 +8,10 @@ use holdfast_evidence::{
     verify_crl, CertificateKind, Document, Error, IssuerKind, Moment, Part, Policy,
 };
 
-use crate::case::{changed, judge, Kept, Stage, NOW};
+use crate::{
+    case::{changed, judge, Kept, Stage, NOW},
+    der::replace,
+};
 
 type Which = fn(&mut Plan) -> &mut Crl;
 
@@ -68,9 +71,14 @@ fn lists_are_der_and_signed_with_ecdsa_and_sha_256() {
         [(Document::RootCrl, |it| &mut it.crls.root), (Document::PckCrl, |it| &mut it.crls.pck)];
     for (document, which) in all {
         type Change = fn(&mut Vec<u8>);
-        let changes: [Change; 6] = [
+        let changes: [Change; 7] = [
             Vec::clear,
             |der| der.push(0),
+            // Something after the signature, and part of the whole.
+            |der| {
+                der.extend([5, 0]);
+                der[3] += 2;
+            },
             |der| der[0] = 0x31,
             |der| der.truncate(der.len() - 1),
             |der| *der = b"-----BEGIN X509 CRL-----".to_vec(),
@@ -87,14 +95,12 @@ fn lists_are_der_and_signed_with_ecdsa_and_sha_256() {
     let refused = changed::<Unsigned>(Kind::Td15, |it| it.crls.root.algorithm.clone_from(&null));
     assert_eq!(refused.err(), Some(Error::DocumentEncoding { document: Document::RootCrl }));
     // The same inside, where it is signed.
-    let refused = changed::<Unsigned>(Kind::Td15, |it| {
-        let tbs = &mut it.crls.root.tbs;
-        let at = tbs.windows(plain.len()).position(|bytes| bytes == plain).expect("the algorithm");
-        tbs.splice(at..at + plain.len(), null.iter().copied());
-        let [0x30, 0x81, length, ..] = tbs.as_mut_slice() else { panic!("a sequence") };
-        *length += 2;
-    });
+    let refused = changed::<Unsigned>(Kind::Td15, |it| replace(&mut it.crls.root.tbs, &plain, &null));
     assert_eq!(refused.err(), Some(Error::DocumentEncoding { document: Document::RootCrl }));
+    // The extension for its number, and that it is not critical, which is so if nothing is said.
+    let (number, said) = ([0x06, 3, 0x55, 0x1D, 0x14], [0x06, 3, 0x55, 0x1D, 0x14, 0x01, 1, 0]);
+    let refused = changed::<Unsigned>(Kind::Td15, |it| replace(&mut it.crls.pck.tbs, &number, &said));
+    assert_eq!(refused.err(), Some(Error::DocumentEncoding { document: Document::PckCrl }));
 }
 
 #[test]

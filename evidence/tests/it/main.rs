@@ -7,6 +7,7 @@ mod collateral;
 mod completeness;
 mod crls;
 mod dates;
+mod der;
 mod differential;
 mod documents;
 mod form;
