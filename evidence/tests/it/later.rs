@@ -3,7 +3,7 @@
 
 use holdfast_evidence::{
     certify_attestation_key, judge_tcb,
-    mock::{Kind, Plan, Revoked},
+    mock::{CertificateName, Kind, Plan, Revoked},
     verify_crl, verify_issuer, verify_pck, verify_qe_identity, verify_quote, verify_tcb_info, AttestationKey,
     CertificateKind, Crl, Document, Error, Issuer, IssuerKind, Moment, Pck, QeIdentity, Quote, SignedDocument, TcbInfo,
     TcbStatus, Tee,
@@ -251,6 +251,62 @@ fn an_issuer_that_expired_signs_nothing() {
     assert_eq!(error, late(Document::RootCrl));
     let der = &parts.certificates.pck;
     assert_eq!(verify_pck(der, &ca, &old(&pck_crl), at).err(), late(Document::PckCrl));
+}
+
+#[test]
+fn each_step_refuses_what_is_not_good_at_its_time() {
+    let (issued, next_update) = (NOW - DAY, NOW + 29 * DAY);
+    let plan = Plan::new(Kind::Td15, NOW);
+    let parts = plan.unsigned().parts();
+    let Kept { root, root_crl, ca, pck_crl, tcb_signer, .. } = Kept::new(&plan);
+    let document = |document, json: &str, signature| {
+        SignedDocument::new(document, json.as_bytes(), signature).expect("short enough")
+    };
+    let tcb_info = document(Document::TcbInfo, &parts.tcb_info, &parts.tcb_info_signature);
+    let identity = document(Document::QeIdentity, &parts.qe_identity, &parts.qe_identity_signature);
+    type Step<'a> = &'a dyn Fn(Moment) -> Option<Error>;
+    let steps: [(Document, u64, Step); 4] = [
+        (Document::RootCrl, 1, &|at| verify_crl(&parts.crls.root, &root, at).err()),
+        (Document::PckCrl, 1, &|at| verify_crl(&parts.crls.pck, &ca, at).err()),
+        (Document::TcbInfo, 0, &|at| verify_tcb_info(&tcb_info, &tcb_signer, at).err()),
+        (Document::QeIdentity, 0, &|at| verify_qe_identity(&identity, &tcb_signer, at).err()),
+    ];
+    for (document, excluded, step) in steps {
+        let (early, late) = (issued - 1, next_update + 1 - excluded);
+        assert_eq!(step(Moment::at(early)), Some(Error::DocumentNotYetValid { document, issued, now: early }));
+        assert_eq!((step(Moment::at(issued)), step(Moment::at(late - 1))), (None, None));
+        let expired = |grace, now| Some(Error::DocumentExpired { document, next_update, grace, now });
+        assert_eq!(step(Moment::at(late)), expired(0, late));
+        assert_eq!(step(Moment { now: late, grace: 1 }), None);
+        assert_eq!(step(Moment { now: late + 1, grace: 1 }), expired(1, late + 1));
+    }
+
+    // Certificates, whose issuers and lists are good for longer.
+    let lasting = |crl: &Crl| Crl { this_update: 0, next_update: u64::MAX, ..crl.clone() };
+    let (root_crl, pck_crl) = (lasting(&root_crl), lasting(&pck_crl));
+    let of = |certificate, name, not_before, not_after| {
+        let mut plan = Plan::new(Kind::Td15, NOW);
+        (plan.certificates[name].not_before, plan.certificates[name].not_after) = (not_before, not_after);
+        let der = &plan.unsigned().parts().certificates[name];
+        match certificate {
+            CertificateKind::Pck => verify_pck(der, &ca, &pck_crl, Moment::at(NOW)).err(),
+            _ => verify_issuer(certificate, der, &root, &root_crl, Moment::at(NOW)).err(),
+        }
+    };
+    for (certificate, name) in [
+        (CertificateKind::PckCa, CertificateName::PlatformCa),
+        (CertificateKind::TcbSigner, CertificateName::TcbSigner),
+        (CertificateKind::Pck, CertificateName::Pck),
+    ] {
+        let (not_before, not_after, now) = (NOW + 1, NOW - 1, NOW);
+        assert_eq!(of(certificate, name, NOW, NOW), None);
+        let early = Some(Error::CertificateNotYetValid { certificate, not_before, now });
+        assert_eq!(of(certificate, name, not_before, u64::from(u32::MAX)), early);
+        assert_eq!(
+            of(certificate, name, 0, not_after),
+            Some(Error::CertificateExpired { certificate, not_after, now })
+        );
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a policy demands of a workload: attributes, extended features, measurements, and its platform's status.
 
+use codec::DecodeAll;
 use holdfast_evidence::{
     mock::{Kind, Plan},
     td_attributes, Advisory, Error, Hex, Measurements, Policy, Register, SgxMeasurements, Statuses, TcbStatus,
@@ -190,6 +191,9 @@ fn no_policy_allows_what_was_revoked() {
     assert!(!all.contain(TcbStatus::Revoked));
     assert_eq!(all.iter().collect::<Vec<_>>(), &TcbStatus::ALL[..8]);
     assert_eq!(Statuses::of(&[TcbStatus::Revoked]), Statuses::default());
+    // Not even one that was written down by hand, with a bit for every status.
+    let written = Statuses::decode_all(&mut &[0xFF; 2][..]).expect("16 bits");
+    assert!(written.contain(TcbStatus::UpToDate) && !written.contain(TcbStatus::Revoked));
 }
 
 #[test]
