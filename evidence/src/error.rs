@@ -5,11 +5,15 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::time::Duration;
 
 use codec::{Decode, Encode};
+use der::DateTime;
 use scale_info::TypeInfo;
 
-use crate::{collateral::Advisory, CertificateKind, Document, Hex, IssuerKind, Part, Register, TcbStatus, Tee};
+use crate::{
+    collateral::Advisory, td_attributes, CertificateKind, Document, Hex, IssuerKind, Part, Register, TcbStatus, Tee,
+};
 
 /// What was found, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, thiserror::Error)]
@@ -63,9 +67,9 @@ pub enum Error {
     BasicConstraints { certificate: CertificateKind, is_ca: Option<bool>, expected: bool },
     #[error("the key usage of {certificate} does not allow what it is for")]
     KeyUsage { certificate: CertificateKind },
-    #[error("{certificate} is good from {not_before} on, and it is {now}")]
+    #[error("{certificate} is good from {} on, and it is {}", time(*not_before), time(*now))]
     CertificateNotYetValid { certificate: CertificateKind, not_before: u64, now: u64 },
-    #[error("{certificate} was good until {not_after}, and it is {now}")]
+    #[error("{certificate} was good until {}, and it is {}", time(*not_after), time(*now))]
     CertificateExpired { certificate: CertificateKind, not_after: u64, now: u64 },
     #[error("the signature of {certificate} is not that of its issuer")]
     CertificateSignature { certificate: CertificateKind },
@@ -81,9 +85,10 @@ pub enum Error {
     DocumentEncoding { document: Document },
     #[error("{document} has {found} entries of one kind, and {most} are the most that are looked at")]
     TooMany { document: Document, found: u32, most: u32 },
-    #[error("{document} was made at {issued}, and it is {now}")]
+    #[error("{document} was made at {}, and it is {}", time(*issued), time(*now))]
     DocumentNotYetValid { document: Document, issued: u64, now: u64 },
-    #[error("{document} was good until {next_update} (with a grace of {grace} s), and it is {now}")]
+    #[error("{document} was good until {} (with a grace of {grace} s), and it is {}",
+        time(document.last_second(*next_update)), time(*now))]
     DocumentExpired { document: Document, next_update: u64, grace: u64, now: u64 },
     #[error("the signature of {document} is not that of its signer")]
     DocumentSignature { document: Document },
@@ -113,7 +118,7 @@ pub enum Error {
     AttestationKeyHash { found: Hex, expected: Hex },
     #[error("the second half of the QE's report data is not zero but {found}")]
     QeReportDataTail { found: Hex },
-    #[error("the QE identity is for {found:?}, and the quote for {expected:?}")]
+    #[error("the QE identity is for {found}, and the quote for {expected}")]
     QeIdentityTee { found: Tee, expected: Tee },
     #[error("the QE's MRSIGNER is {found}, and Intel's {expected}")]
     QeSigner { found: Hex, expected: Hex },
@@ -127,7 +132,7 @@ pub enum Error {
     QeAttributes { found: Hex, expected: Hex, mask: Hex },
     #[error("the QE's ISVSVN is {found}, lower than any of the QE identity's levels (the lowest is {lowest})")]
     QeLevel { found: u16, lowest: u16 },
-    #[error("the attestation key was certified for quotes of {found:?}, and this one is of {expected:?}")]
+    #[error("the attestation key was certified for quotes of {found}, and this one is of {expected}")]
     AttestationKeyTee { found: Tee, expected: Tee },
     #[error("the attestation key was certified by the platform with PCK certificate {found}, not {expected}")]
     AttestationKeyPck { found: Hex, expected: Hex },
@@ -135,7 +140,7 @@ pub enum Error {
     QuoteSignature,
 
     // The platform.
-    #[error("the TCB info is for {found:?}, and the quote of {expected:?}")]
+    #[error("the TCB info is for {found}, and the quote of {expected}")]
     TcbInfoTee { found: Tee, expected: Tee },
     #[error("the TCB info is for platforms with FMSPC {found}, and this one has {expected}")]
     Fmspc { found: Hex, expected: Hex },
@@ -168,7 +173,7 @@ pub enum Error {
     ReservedAttributes { found: u64, reserved: u64 },
     #[error("the trust domain lacks SEPT_VE_DISABLE: its attributes are {found:#018x}")]
     SeptVeDisable { found: u64 },
-    #[error("the trust domain has the optional attributes {found:#018x}, and {allowed:#018x} are allowed")]
+    #[error("the trust domain has the optional attributes {}; allowed: {}", attributes(*found), attributes(*allowed))]
     TdAttributes { found: u64, allowed: u64 },
     #[error("the trust domain's XFAM, {found:#018x}, has bits that cannot be, or lacks those that must be")]
     ReservedXfam { found: u64 },
@@ -182,9 +187,9 @@ pub enum Error {
     AdvisoryDenied { found: Advisory },
     #[error("the collateral is of Intel's evaluation {found}, and {least} is the lowest that is taken")]
     EvaluationDataNumber { found: u32, least: u32 },
-    #[error("the workload runs in {found:?}, not in {expected:?}")]
+    #[error("the workload runs in {found}, not in {expected}")]
     WorkloadTee { found: Tee, expected: Tee },
-    #[error("{register} is {found}, not {expected}")]
+    #[error("{register} is {}, not {}", measured(*register, found), measured(*register, expected))]
     Measurement { register: Register, found: Hex, expected: Hex },
     #[error("ISVSVN is {found}, and {least} is the lowest that is taken")]
     IsvSvn { found: u16, least: u16 },
@@ -218,3 +223,33 @@ fn listed(statuses: &[TcbStatus]) -> String {
     let names: Vec<String> = statuses.iter().map(TcbStatus::to_string).collect();
     names.join(", ")
 }
+
+/// As RFC 3339 has it; a number where that has none.
+fn time(seconds: u64) -> String {
+    match DateTime::from_unix_duration(Duration::from_secs(seconds)) {
+        Ok(date) => date.to_string(),
+        Err(_) => format!("{seconds} s after 1970"),
+    }
+}
+
+/// As a policy names them.
+fn attributes(bits: u64) -> String {
+    let names = td_attributes::NAMES.iter().filter(|(_, bit)| bits & bit != 0).map(|(name, _)| *name);
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// ISVPRODID is a number, and all others are hashes.
+fn measured(register: Register, bytes: &Hex) -> String {
+    match (register, bytes.0.as_slice()) {
+        (Register::IsvProdId, [high, low]) => u16::from_be_bytes([*high, *low]).to_string(),
+        _ => bytes.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

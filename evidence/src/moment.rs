@@ -58,5 +58,15 @@ impl Moment {
     }
 }
 
+impl Document {
+    /// The last second at which one is good that says `next_update`, without grace.
+    pub fn last_second(self, next_update: u64) -> u64 {
+        match self {
+            Document::TcbInfo | Document::QeIdentity => next_update,
+            Document::RootCrl | Document::PckCrl => next_update.saturating_sub(1),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,15 @@ impl Tee {
     }
 }
 
+impl fmt::Display for Tee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Tee::Sgx => "SGX",
+            Tee::Tdx => "TDX",
+        })
+    }
+}
+
 /// A part of a quote, or of what came with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
 pub enum Part {

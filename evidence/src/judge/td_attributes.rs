@@ -28,6 +28,17 @@ pub const PERFMON: u64 = 1 << 63;
 
 /// What a policy may allow.
 pub const OPTIONAL: u64 = ICSSD | SERVTD_EXT | LASS | MIGRATABLE | PKS | KL | TPA | PERFMON;
+/// The names of those, as policies and errors write them.
+pub const NAMES: [(&str, u64); 8] = [
+    ("migratable", MIGRATABLE),
+    ("servtd_ext", SERVTD_EXT),
+    ("pks", PKS),
+    ("kl", KL),
+    ("perfmon", PERFMON),
+    ("lass", LASS),
+    ("icssd", ICSSD),
+    ("tpa", TPA),
+];
 /// What must be clear because nobody here knows what it means.
 pub const RESERVED: u64 = !(DEBUG | PROFILING | SEPT_VE_DISABLE | OPTIONAL);
 

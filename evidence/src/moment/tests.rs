@@ -16,6 +16,7 @@ fn a_document_is_good_up_to_its_last_second_with_its_grace() {
             let now = last + grace + 1;
             assert_eq!(check(last + grace), Ok(()));
             assert_eq!(check(now), Err(Error::DocumentExpired { document, next_update: NOW, grace, now }));
+            assert_eq!(document.last_second(NOW), last);
             assert_eq!(check(900), Ok(()));
             assert_eq!(check(899), Err(Error::DocumentNotYetValid { document, issued: 900, now: 899 }));
         }
