@@ -45,7 +45,7 @@ pub struct TcbVerdict {
     pub date: u64,
     /// The same of the QE.
     pub qe_date: u64,
-    /// When the first of all that this rests on needs to be renewed, without grace.
+    /// The last second at which all that this rests on is good, without grace.
     pub good_until: u64,
 }
 
@@ -116,7 +116,12 @@ impl Facts<'_> {
 
     fn good_until(&self) -> u64 {
         let Facts { root, root_crl, pck_crl, tcb_info, qe_identity, pck, .. } = *self;
-        let documents = [root_crl.next_update, pck_crl.next_update, tcb_info.next_update, qe_identity.next_update];
+        let documents = [
+            Document::RootCrl.last_second(root_crl.next_update),
+            Document::PckCrl.last_second(pck_crl.next_update),
+            Document::TcbInfo.last_second(tcb_info.next_update),
+            Document::QeIdentity.last_second(qe_identity.next_update),
+        ];
         documents.into_iter().fold(root.not_after.min(pck.not_after), u64::min)
     }
 }

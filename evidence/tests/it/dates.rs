@@ -111,18 +111,26 @@ fn grace_is_how_long_documents_are_good_afterwards() {
 }
 
 #[test]
-fn the_verdict_says_when_the_first_of_all_needs_to_be_renewed() {
+fn the_verdict_says_which_is_the_last_second_at_which_all_is_good() {
     let until = |plan: Plan| judge(&plan.finish(), NOW, &Policy::strict()).expect("good").verdict.good_until;
-    assert_eq!(until(Plan::new(Kind::Td15, NOW)), NOW + 29 * DAY);
+    let lists = NOW + 29 * DAY - 1;
+    assert_eq!(until(Plan::new(Kind::Td15, NOW)), lists);
     for document in DOCUMENTS {
-        assert_eq!(until(dated(Kind::Td15, document, NOW, NOW + 5)), NOW + 5);
+        let plan = dated(Kind::Td15, document, NOW, NOW + 5);
+        let last = until(plan.clone());
+        assert_eq!(last, NOW + 5 - included(document));
+        let signed = plan.finish();
+        assert_eq!(judge(&signed, last, &Policy::strict()).err(), None);
+        let (next_update, now) = (NOW + 5, last + 1);
+        let expired = Error::DocumentExpired { document, next_update, grace: 0, now };
+        assert_eq!(judge(&signed, now, &Policy::strict()).err(), Some(expired));
     }
     for (certificate, name) in CERTIFICATES {
         // The signer's certificate is needed only to verify what he signed, with a date of its own.
         let counts = certificate != CertificateKind::TcbSigner;
         let mut plan = Plan::new(Kind::Td15, NOW);
         plan.certificates[name].not_after = NOW + 5;
-        assert_eq!(until(plan), if counts { NOW + 5 } else { NOW + 29 * DAY }, "{certificate}");
+        assert_eq!(until(plan), if counts { NOW + 5 } else { lists }, "{certificate}");
     }
     // Grace is no part of it.
     let plan = dated(Kind::Sgx, Document::TcbInfo, NOW - 9, NOW - 1);
