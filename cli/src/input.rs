@@ -8,8 +8,10 @@ use std::{
     path::Path,
 };
 
-use anyhow::{bail, ensure, Context};
+use anyhow::{anyhow, bail, ensure, Context};
 use holdfast_evidence::{certificates, Issuer, Part};
+
+use crate::values;
 
 pub(crate) use collateral::collateral;
 
@@ -44,20 +46,21 @@ pub(crate) fn policy(file: &Path) -> anyhow::Result<String> {
 
 /// Standard input can be read once only.
 pub(crate) fn check_one_standard_input<'a>(files: impl IntoIterator<Item = &'a Path>) -> anyhow::Result<()> {
-    let standard = files.into_iter().filter(|file| is_standard_input(file)).count();
+    let standard = files.into_iter().filter(|file| is_standard(file)).count();
     ensure!(standard <= 1, "standard input (-) can stand for one file only: give the others by name");
     Ok(())
 }
 
 /// A file's name, for pages and errors.
 pub(crate) fn name(file: &Path) -> String {
-    match is_standard_input(file) {
+    match is_standard(file) {
         true => "standard input".into(),
         false => crate::output::shown(&file.display().to_string()),
     }
 }
 
-fn is_standard_input(file: &Path) -> bool {
+/// Whether it stands for standard input or output.
+pub(crate) fn is_standard(file: &Path) -> bool {
     file.as_os_str() == STANDARD_INPUT
 }
 
@@ -67,14 +70,25 @@ fn unusable(what: &str, file: &Path) -> String {
 
 fn read(file: &Path, what: &str, most: usize) -> anyhow::Result<Vec<u8>> {
     let context = || format!("cannot read the {what} from {}", name(file));
-    let read = match is_standard_input(file) {
+    let read = match is_standard(file) {
         true => bounded(io::stdin().lock(), most),
         false => File::open(file).and_then(|open| bounded(open, most)),
     };
-    let bytes = read.with_context(context)?;
-    ensure!(bytes.len() <= most, "{}: it is longer than {} KiB", unusable(what, file), most / 1024);
-    ensure!(!bytes.is_empty(), "{}: it is empty", unusable(what, file));
+    let bytes = read.map_err(|error| anyhow!("{error}{}", remedy(error.kind()))).with_context(context)?;
+    let (too_long, most_kib) = (bytes.len() > most, most / 1024);
+    ensure!(!too_long, "{}: it is longer than {most_kib} KiB; is it another file?", unusable(what, file));
+    ensure!(!bytes.is_empty(), "{}: it is empty; see why what writes it wrote nothing", unusable(what, file));
     Ok(bytes)
+}
+
+/// What to do about a file that cannot be read.
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::NotFound => ": look how its name is written; it is looked for from the working directory",
+        io::ErrorKind::IsADirectory => ": name the file in it that is meant",
+        io::ErrorKind::PermissionDenied => ": let the user who runs this read it",
+        _ => "",
+    }
 }
 
 /// Up to one byte more than may be there.
@@ -89,12 +103,18 @@ fn bounded(from: impl Read, most: usize) -> io::Result<Vec<u8>> {
 fn raw(bytes: &[u8], what: &str) -> anyhow::Result<Vec<u8>> {
     let Some(text) = text(bytes) else { return Ok(bytes.to_vec()) };
     let digits: String = text.chars().filter(|character| !character.is_whitespace()).collect();
-    let digits = digits.strip_prefix("0x").unwrap_or(&digits);
+    let (digits, all) = (values::without_prefix(&digits), digits.len());
     if let Some(other) = digits.chars().find(|character| !character.is_ascii_hexdigit()) {
         let forms = format!("{what} is given as raw bytes, or in hexadecimal");
         match text.trim_start().chars().next() {
             _ if text.trim_start().starts_with("-----BEGIN") => bail!("it is PEM, and {forms}"),
             Some('{' | '[' | '"') => bail!("it is JSON, and {forms}: take it out of the JSON first"),
+            _ if is_nearly_hexadecimal(digits) => {
+                let begin = if digits.len() < all { text.find(['x', 'X']).map_or(0, |at| at + 1) } else { 0 };
+                let at = text[begin..].find(|digit: char| !digit.is_ascii_hexdigit() && !digit.is_whitespace());
+                let (at, other) = (begin + at.unwrap_or_default(), other.escape_default());
+                bail!("`{other}` at offset {at} is no hexadecimal digit, and nearly all else is one")
+            }
             _ if digits.chars().all(|character| character.is_ascii_alphanumeric() || "+/-_=".contains(character)) => {
                 bail!("it looks like base64, and {forms}: decode it first (base64 -d)")
             }
@@ -108,6 +128,12 @@ fn raw(bytes: &[u8], what: &str) -> anyhow::Result<Vec<u8>> {
         digits.len()
     );
     hex::decode(digits).context("it is not hexadecimal")
+}
+
+/// A tenth at most is something else; of base64 it is two thirds.
+fn is_nearly_hexadecimal(digits: &str) -> bool {
+    let others = digits.chars().filter(|digit| !digit.is_ascii_hexdigit()).count();
+    others * 10 <= digits.chars().count()
 }
 
 /// `None` if it is something else.
@@ -141,7 +167,14 @@ mod tests {
 
     #[test]
     fn a_quote_is_raw_or_hexadecimal_with_white_space_anywhere() {
-        for given in [&b"\x04\x00\x02\xff"[..], b"040002ff", b"0x040002FF\n", b" 0x04 00\r\n02\tff ", b"0 x040002ff"] {
+        for given in [
+            &b"\x04\x00\x02\xff"[..],
+            b"040002ff",
+            b"0x040002FF\n",
+            b"0X040002ff",
+            b" 0x04 00\r\n02\tff ",
+            b"0 x040002ff",
+        ] {
             assert_eq!(raw(given, "a quote").expect("a quote"), [4, 0, 2, 255], "{given:?}");
         }
     }
@@ -157,6 +190,8 @@ mod tests {
             ("\"0400\"", "take it out of the JSON first"),
             ("BAACAIEAAAAAAAAAk5pyM/ecTKmUCg2zlX8GB==", "decode it first (base64 -d)"),
             ("Error: no quote", "it is text with `r` in it"),
+            ("0x0400 02ff 939a z2 33 f7", "`z` at offset 17 is no hexadecimal digit, and nearly all else is one"),
+            (&["0x040002ff939a7233f79c4ca9\n"; 3].concat(), "`x` at offset 28 is no hexadecimal digit"),
             ("0400\u{202e}", "it is text with `\\u{202e}` in it"),
         ] {
             let error = error(raw(given.as_bytes(), "a quote"));
@@ -188,14 +223,17 @@ mod tests {
         std::fs::write(&file, vec![b'0'; MAX_QUOTE]).expect("written");
         assert_eq!(quote(&file).expect("as long as it may be").len(), MAX_QUOTE / 2);
         std::fs::write(&file, vec![b'0'; MAX_QUOTE + 2]).expect("written");
-        assert!(error(quote(&file)).ends_with("/quote cannot be used: it is longer than 64 KiB"));
-        assert!(error(policy(&file)).ends_with("/quote cannot be used: it is longer than 64 KiB"));
+        assert!(error(quote(&file)).contains("/quote cannot be used: it is longer than 64 KiB; is it another"));
+        assert!(error(policy(&file)).contains("/quote cannot be used: it is longer than 64 KiB; is it another"));
         std::fs::write(&file, "").expect("written");
-        assert!(error(quote(&file)).ends_with("/quote cannot be used: it is empty"));
+        assert!(error(quote(&file)).contains("/quote cannot be used: it is empty; see why"));
         std::fs::write(&file, [0xff]).expect("written");
         assert!(error(policy(&file)).contains("/quote cannot be used: it is no text: "));
-        assert!(error(quote(home.path())).starts_with("cannot read the quote from "));
-        assert!(error(quote(&home.path().join("none"))).contains("No such file"));
+        let directory = error(quote(home.path()));
+        assert!(directory.starts_with("cannot read the quote from "), "{directory}");
+        assert!(directory.ends_with(": name the file in it that is meant"), "{directory}");
+        let none = error(quote(&home.path().join("none")));
+        assert!(none.contains("No such file") && none.contains("look how its name is written"), "{none}");
     }
 
     // In place of a fuzzer: cut anywhere, and with any one byte changed.
