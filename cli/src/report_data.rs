@@ -26,7 +26,7 @@ pub(crate) struct ReportData {
     #[arg(long, value_name = "HEX", value_parser = values::bytes::<32>)]
     genesis: [u8; 32],
 
-    /// What the workload is for: validator, or the four characters of another role
+    /// What the workload is for: validator (which is short for vali), or the four characters of another role
     #[arg(long, value_name = "ROLE", value_parser = role)]
     role: Role,
 
@@ -34,8 +34,8 @@ pub(crate) struct ReportData {
     #[arg(long, value_name = "HEX", value_parser = account)]
     operator: [u8; 32],
 
-    /// A key that lives in the workload: its type, its scheme (sr25519, ed25519, ecdsa) and its public half. Once for
-    /// each, in the order in which the evidence names them
+    /// A key that lives in the workload: its type (four characters), its scheme (sr25519, ed25519, ecdsa) and its public
+    /// half. Once for each, 16 at most, in the order in which the workload bound them: another order is other report data
     #[arg(long = "key", value_name = "TYPE:SCHEME:HEX", value_parser = key, required = true)]
     keys: Vec<BoundKey>,
 
@@ -66,6 +66,11 @@ impl ReportData {
     fn bytes(&self) -> anyhow::Result<[u8; 64]> {
         let many = self.keys.len();
         ensure!(many <= MAX_BOUND_KEYS as usize, "these are {many} keys, and evidence names {MAX_BOUND_KEYS} at most");
+        let twice =
+            self.keys.iter().enumerate().find(|(number, key)| self.keys.iter().take(*number).any(|one| one == *key));
+        if let Some((number, _)) = twice {
+            bail!("--key number {} is there already: evidence names a key once", number + 1);
+        }
         let (audience, fresh) = match (self.audience, self.block, self.challenge) {
             (For::Chain, Some(block), None) => (Audience::Chain, block),
             (For::Anyone, None, Some(challenge)) => (Audience::Anyone, challenge),
@@ -87,7 +92,12 @@ fn role(text: &str) -> Result<Role, String> {
 }
 
 fn account(text: &str) -> Result<[u8; 32], String> {
-    values::bytes(text).map_err(|error| format!("{error}; an account is written as its bytes here, not as an address"))
+    values::bytes(text).map_err(|error| {
+        format!(
+            "{error}; an account is written as its bytes here, not as an address: `holdfast-node key inspect ADDRESS` \
+             shows them, as its public key"
+        )
+    })
 }
 
 /// `gran:ed25519:0x…`
@@ -98,6 +108,10 @@ fn key(text: &str) -> Result<BoundKey, String> {
         return Err(FORM.into());
     };
     let key_type = four(key_type).ok_or_else(|| format!("a key's type has four characters; {FORM}"))?;
+    // Substrate's are in lower case all, and GRAN is another type than gran.
+    if key_type.iter().any(u8::is_ascii_uppercase) {
+        return Err(format!("a key's type is written in lower case; {FORM}"));
+    }
     let (scheme, public) = match scheme {
         "sr25519" => (KeyScheme::Sr25519, values::bytes::<32>(public)?.to_vec()),
         "ed25519" => (KeyScheme::Ed25519, values::bytes::<32>(public)?.to_vec()),
@@ -128,6 +142,7 @@ mod tests {
             ("gran", "write a key as TYPE:SCHEME:HEX"),
             ("gran:ed25519", "write a key as TYPE:SCHEME:HEX"),
             (&format!("grandpa:ed25519:{}", hex(32)), "a key's type has four characters"),
+            (&format!("GRAN:ed25519:{}", hex(32)), "a key's type is written in lower case"),
             (&format!("gran:Ed25519:{}", hex(32)), "a key's scheme is sr25519, ed25519 or ecdsa"),
             (&format!("gran:ed25519:{}", hex(33)), "has 66 hexadecimal digits, and 64 are needed"),
             (&format!("gran:ecdsa:{}", hex(32)), "has 64 hexadecimal digits, and 66 are needed"),
@@ -147,7 +162,8 @@ mod tests {
             assert!(role(text).expect_err(text).contains("write validator"));
         }
         let error = account("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY").expect_err("an address");
-        assert!(error.ends_with("an account is written as its bytes here, not as an address"), "{error}");
+        assert!(error.contains("an account is written as its bytes here, not as an address"), "{error}");
+        assert!(error.ends_with("key inspect ADDRESS` shows them, as its public key"), "{error}");
     }
 
     #[test]
@@ -176,6 +192,9 @@ mod tests {
                 assert!(error.contains(": give --"), "{error}");
             }
         }
+        let twice = ReportData { keys: vec![keys[0].clone(); 2], ..given(For::Chain, this, other) };
+        let error = twice.bytes().expect_err("the same key twice").to_string();
+        assert_eq!(error, "--key number 2 is there already: evidence names a key once");
         let many = ReportData { keys: vec![keys[0].clone(); 17], ..given(For::Chain, this, other) };
         assert_eq!(many.bytes().expect_err("too many").to_string(), "these are 17 keys, and evidence names 16 at most");
     }
