@@ -1,33 +1,21 @@
 //! Policy files: what somebody demands, in TOML.
 
-use std::{fmt, path::Path};
+use std::path::Path;
 
 use anyhow::{anyhow, Context};
 use holdfast_evidence::{
     td_attributes, Advisory, Measurements, Policy, SgxMeasurements, Statuses, TcbStatus, TdFeatures, TdxMeasurements,
     MAX_DENIED,
 };
-use serde::{
-    de::{self, Deserializer, Visitor},
-    Deserialize,
-};
+use serde::Deserialize;
 
 use crate::{input, time, values};
 
 /// A commented policy file with every key.
 pub(crate) const EXAMPLE: &str = include_str!("policy.toml");
 
-/// The names of a trust domain's optional attributes, and their bits.
-const ATTRIBUTES: [(&str, u64); 8] = [
-    ("migratable", td_attributes::MIGRATABLE),
-    ("servtd_ext", td_attributes::SERVTD_EXT),
-    ("pks", td_attributes::PKS),
-    ("kl", td_attributes::KL),
-    ("perfmon", td_attributes::PERFMON),
-    ("lass", td_attributes::LASS),
-    ("icssd", td_attributes::ICSSD),
-    ("tpa", td_attributes::TPA),
-];
+/// The longest grace. Who means older collateral judges by the time at which it was good.
+const MAX_GRACE: u64 = 3650 * 24 * 60 * 60;
 
 /// What a file demands.
 pub(crate) fn load(file: &Path) -> anyhow::Result<Policy> {
@@ -61,7 +49,7 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Td {
     attributes: Option<Vec<Attribute>>,
-    xfam: Option<u64>,
+    xfam: Option<Xfam>,
     service_td: Option<bool>,
 }
 
@@ -100,6 +88,10 @@ impl File {
                 "statuses is empty, so that nothing could be verified: leave it out for UpToDate alone"
             ));
         }
+        // Nobody means to refuse what is better than all that he accepts.
+        if statuses.as_ref().is_some_and(|all| !all.contains(&TcbStatus::UpToDate)) {
+            return Err(anyhow!("statuses leaves out UpToDate: list every status that is accepted"));
+        }
         let measurements = match (self.sgx, self.tdx) {
             (None, None) => None,
             (Some(sgx), None) => Some(Measurements::Sgx(sgx.measurements())),
@@ -121,7 +113,7 @@ impl File {
 
 impl Td {
     fn features(self, strict: TdFeatures) -> anyhow::Result<TdFeatures> {
-        let xfam = self.xfam.unwrap_or(strict.xfam);
+        let xfam = self.xfam.map_or(strict.xfam, |xfam| xfam.0);
         let unknown = xfam & !td_attributes::XFAM_OPTIONAL;
         if unknown != 0 {
             let most = td_attributes::XFAM_OPTIONAL;
@@ -185,9 +177,16 @@ impl TryFrom<String> for Denied {
 
     fn try_from(id: String) -> Result<Denied, String> {
         // What Intel never writes would deny nothing, and nobody would see that.
-        let known = id.to_ascii_uppercase().starts_with("INTEL-");
-        let advisory = Advisory::new(&id).filter(|_| known).map(Denied);
-        advisory.ok_or_else(|| format!("`{id}` is no advisory of Intel's: write its id, such as INTEL-SA-00615"))
+        let upper = id.to_ascii_uppercase();
+        let number = upper.strip_prefix("INTEL-SA-").unwrap_or_default();
+        let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        match Advisory::new(&upper) {
+            Some(advisory) if digits && number.len() == 5 => Ok(Denied(advisory)),
+            _ if digits && number.len() < 5 => {
+                Err(format!("`{id}` is no advisory's id: write five digits, INTEL-SA-{number:0>5}"))
+            }
+            _ => Err(format!("`{id}` is no advisory's id: write INTEL-SA- and five digits, such as INTEL-SA-00615")),
+        }
     }
 }
 
@@ -199,8 +198,8 @@ impl TryFrom<String> for Attribute {
     type Error = String;
 
     fn try_from(name: String) -> Result<Attribute, String> {
-        let known = ATTRIBUTES.iter().find(|(known, _)| *known == name);
-        let names = || list(&mut ATTRIBUTES.iter().map(|(name, _)| name));
+        let known = td_attributes::NAMES.iter().find(|(known, _)| *known == name);
+        let names = || list(&mut td_attributes::NAMES.iter().map(|(name, _)| name));
         known
             .map(|(_, bit)| Attribute(*bit))
             .ok_or_else(|| format!("`{name}` is no attribute that a policy may allow; there are {}", names()))
@@ -219,34 +218,43 @@ impl<const N: usize> TryFrom<String> for Bytes<N> {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(try_from = "NumberOrText")]
 struct Grace(u64);
 
-impl<'de> Deserialize<'de> for Grace {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Grace, D::Error> {
-        deserializer.deserialize_any(GraceVisitor)
+impl TryFrom<NumberOrText> for Grace {
+    type Error = String;
+
+    fn try_from(given: NumberOrText) -> Result<Grace, String> {
+        let seconds = match given {
+            NumberOrText::Number(seconds) => seconds.try_into().map_err(|_| "a grace cannot be negative")?,
+            NumberOrText::Text(text) => time::duration(&text)?,
+        };
+        let most = time::duration_shown(MAX_GRACE);
+        (seconds <= MAX_GRACE).then_some(Grace(seconds)).ok_or_else(|| format!("a grace is {most} at most"))
     }
 }
 
-struct GraceVisitor;
+#[derive(Deserialize)]
+#[serde(try_from = "NumberOrText")]
+struct Xfam(u64);
 
-impl Visitor<'_> for GraceVisitor {
-    type Value = Grace;
+impl TryFrom<NumberOrText> for Xfam {
+    type Error = String;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("seconds, or a duration such as \"7d\"")
+    fn try_from(given: NumberOrText) -> Result<Xfam, String> {
+        match given {
+            NumberOrText::Number(bits) => bits.try_into().map(Xfam).map_err(|_| "xfam cannot be negative".into()),
+            NumberOrText::Text(_) => Err("xfam is a number: leave out the quotes, as in xfam = 0x602e7".into()),
+        }
     }
+}
 
-    fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Grace, E> {
-        seconds.try_into().map(Grace).map_err(|_| E::custom("a grace cannot be negative"))
-    }
-
-    fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Grace, E> {
-        Ok(Grace(seconds))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Grace, E> {
-        time::duration(text).map(Grace).map_err(E::custom)
-    }
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number, or text in quotes; see the key in `holdfast policy example`")]
+enum NumberOrText {
+    Number(i64),
+    Text(String),
 }
 
 fn list<T: ToString>(all: &mut dyn Iterator<Item = T>) -> String {

@@ -57,6 +57,15 @@ pub(crate) fn duration(text: &str) -> Result<u64, String> {
     product.ok_or_else(|| format!("`{text}` is no duration: write seconds, or a number with s, m, h or d, such as 7d"))
 }
 
+/// In the largest unit of which it is a whole number.
+pub(crate) fn duration_shown(seconds: u64) -> String {
+    let units = [(24 * 60 * 60, "d"), (60 * 60, "h"), (60, "m")];
+    match units.into_iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{}{name}", seconds / unit),
+        None => format!("{seconds}s"),
+    }
+}
+
 /// Fractions of a second are dropped.
 fn rfc3339(text: &str) -> Option<u64> {
     if !text.is_ascii() {
@@ -164,6 +173,9 @@ mod tests {
     fn a_duration_is_seconds_or_has_a_unit() {
         for (text, seconds) in [("0", 0), ("90", 90), ("90s", 90), ("2m", 120), ("3h", 10_800), ("7d", 604_800)] {
             assert_eq!(duration(text), Ok(seconds));
+        }
+        for text in ["0s", "90s", "2m", "3h", "25h", "7d"] {
+            assert_eq!(duration(text).map(duration_shown).as_deref(), Ok(text));
         }
         for text in ["", "d", "7 d", "-7d", "7w", "1.5d", "99999999999999999999d", "999999999999999999d"] {
             assert!(duration(text).expect_err(text).contains("such as 7d"));

@@ -53,10 +53,9 @@ fn the_example_lists_every_status_and_every_attribute() {
     for status in TcbStatus::ALL {
         assert!(EXAMPLE.contains(&status.to_string()), "{status}");
     }
-    for (name, _) in ATTRIBUTES {
+    for (name, _) in td_attributes::NAMES {
         assert!(EXAMPLE.contains(name), "{name}");
     }
-    assert_eq!(ATTRIBUTES.iter().fold(0, |bits, (_, bit)| bits | bit), td_attributes::OPTIONAL);
 }
 
 #[test]
@@ -89,6 +88,7 @@ fn every_key_says_what_it_demands() {
     };
     assert_eq!(policy, expected);
     assert_eq!(parse("grace = 90").expect("a policy").grace, 90);
+    assert_eq!(parse("grace = \"3650d\"").expect("a policy").grace, MAX_GRACE);
     let any_enclave = Some(Measurements::Sgx(SgxMeasurements::default()));
     assert_eq!(parse("[sgx]").expect("a policy").measurements, any_enclave);
 }
@@ -104,13 +104,23 @@ fn what_is_mistyped_is_named_with_what_to_write() {
         ("statuses = [\"uptodate\"]", "`uptodate` is no status; there are UpToDate, SWHardeningNeeded"),
         ("statuses = [\"Revoked\"]", "Revoked is never accepted"),
         ("statuses = []", "statuses is empty"),
-        ("denied_advisories = [\"SA-00615\"]", "`SA-00615` is no advisory of Intel's"),
+        ("statuses = [\"OutOfDate\"]", "statuses leaves out UpToDate: list every status that is accepted"),
+        ("denied_advisories = [\"SA-00615\"]", "`SA-00615` is no advisory's id: write INTEL-SA- and five digits"),
         ("denied_advisories = [\"INTEL SA 00615\"]", "such as INTEL-SA-00615"),
+        ("denied_advisories = [\"INTEL-SA-289\"]", "no advisory's id: write five digits, INTEL-SA-00289"),
+        ("denied_advisories = [\"INTEL-SA-O0289\"]", "`INTEL-SA-O0289` is no advisory's id"),
+        ("denied_advisories = [\"INTEL-SA-\"]", "`INTEL-SA-` is no advisory's id"),
+        ("denied_advisories = [\"INTEL-SA-000289\"]", "`INTEL-SA-000289` is no advisory's id"),
         (&format!("denied_advisories = [{}]", many.join(",")), "65 of them, and 64 are the most"),
         ("min_evaluation_data_number = -1", "expected u32"),
         ("grace = \"a week\"", "such as 7d"),
         ("grace = -1", "cannot be negative"),
-        ("grace = 1.5", "expected seconds, or a duration such as \"7d\""),
+        ("grace = 1.5", "expected a number, or text in quotes"),
+        ("grace = \"3651d\"", "a grace is 3650d at most"),
+        ("grace = \"99999999999999d\"", "a grace is 3650d at most"),
+        ("grace = 315360001", "a grace is 3650d at most"),
+        ("[td]\nxfam = \"0x602e7\"", "xfam is a number: leave out the quotes"),
+        ("[td]\nxfam = -1", "xfam cannot be negative"),
         ("[td]\nattributes = [\"debug\"]", "`debug` is no attribute that a policy may allow; there are migratable"),
         ("[td]\nxfam = 0x8", "bits that no trust domain can have, 0x8"),
         ("[tdx]\nmrtd = \"00\"", "has 2 hexadecimal digits, and 96 are needed"),
