@@ -2,20 +2,20 @@
 //! true.
 
 use std::{
-    fs,
-    io::{self, IsTerminal, Write},
+    fs::{File, OpenOptions},
+    io::{self, ErrorKind, IsTerminal, Write},
     ops::RangeInclusive,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-use anyhow::{ensure, Context};
+use anyhow::{bail, ensure, Context};
 use clap::{Args, Subcommand, ValueEnum};
 use holdfast_evidence::{
     mock::{self, Plan, Seed, DEVELOPMENT_SEED},
     td_attributes,
 };
 
-use crate::{output, time, values, Outcome};
+use crate::{input, output, time, values, Outcome};
 
 /// The security version of the provisioning enclave (PCE) of a platform that is to be out of date: the mock's TCB info
 /// has a level for it that is OutOfDate.
@@ -60,15 +60,14 @@ struct Collateral {
 
     /// The quotes that it is for: only whether they are SGX's or TDX's matters here
     #[arg(long, value_enum, default_value_t)]
-    kind: Kind,
+    kind: CollateralKind,
 
     /// When it is good: seconds since 1970, or a time such as 2026-01-01T00:00:00Z [default: now]
-    #[arg(long, value_name = "UNIX|RFC3339", value_parser = time::parse)]
+    #[arg(long, value_name = "UNIX|RFC3339", value_parser = time::parse, allow_hyphen_values = true)]
     at: Option<u64>,
 
-    /// The file that it goes to, in place of standard output
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    to: Destination,
 }
 
 /// A SIMULATED quote: the same for the same options
@@ -132,13 +131,34 @@ struct Seeded {
 
 #[derive(Debug, Args)]
 struct Binary {
-    /// The file that it goes to, in place of standard output
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    to: Destination,
 
     /// Write it in hexadecimal
     #[arg(long)]
     hex: bool,
+}
+
+#[derive(Debug, Args)]
+struct Destination {
+    /// The file that it goes to, in place of standard output (-)
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Write over a file that is there already
+    #[arg(long)]
+    force: bool,
+}
+
+/// What collateral is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum CollateralKind {
+    /// Enclaves
+    Sgx,
+    /// Trust domains; a quote's kind will do too
+    #[default]
+    #[value(aliases = ["tdx-v4", "tdx-v5", "tdx-1.5", "tdx-1.5ex"])]
+    Tdx,
 }
 
 /// The shape of a quote.
@@ -166,7 +186,7 @@ impl Mock {
             Action::Root(root) => root.to.write(out, &mock::root(root.from.seed()), terminal),
             Action::Collateral(collateral) => {
                 let json = collateral.json()?;
-                write(out, &collateral.out, json.as_bytes())
+                collateral.to.write(out, json.as_bytes())
             }
             Action::Quote(quote) => quote.to.write(out, &quote.bytes()?, terminal),
         }?;
@@ -194,7 +214,11 @@ impl Collateral {
             CERTIFICATES.contains(&at),
             "a mock's certificates are good from {first} to {last}: choose a time between"
         );
-        let mut plan = Plan::new(self.kind.shape(), at);
+        let kind = match self.kind {
+            CollateralKind::Sgx => mock::Kind::Sgx,
+            CollateralKind::Tdx => mock::Kind::TdV4,
+        };
+        let mut plan = Plan::new(kind, at);
         plan.seed = self.from.seed();
         let json = serde_json::to_string_pretty(&plan.unsigned().sign().collateral).context("cannot write JSON")?;
         Ok(json + "\n")
@@ -243,13 +267,37 @@ impl Seeded {
 impl Binary {
     fn write(&self, out: &mut impl Write, bytes: &[u8], terminal: bool) -> anyhow::Result<()> {
         if self.hex {
-            return write(out, &self.out, format!("{}\n", hex::encode(bytes)).as_bytes());
+            return self.to.write(out, format!("{}\n", hex::encode(bytes)).as_bytes());
         }
         ensure!(
-            self.out.is_some() || !terminal,
+            self.to.file().is_some() || !terminal,
             "these are bytes that a terminal cannot show: write them to a file with --out FILE, or as text with --hex"
         );
-        write(out, &self.out, bytes)
+        self.to.write(out, bytes)
+    }
+}
+
+impl Destination {
+    /// `None` for standard output.
+    fn file(&self) -> Option<&Path> {
+        self.out.as_deref().filter(|file| !input::is_standard(file))
+    }
+
+    fn write(&self, out: &mut impl Write, bytes: &[u8]) -> anyhow::Result<()> {
+        let Some(file) = self.file() else { return output::put_bytes(out, bytes) };
+        let cannot = || format!("cannot write {}", input::name(file));
+        // What is no file, a pipe or a terminal, holds nothing that could be lost.
+        let holds_something = file.metadata().is_ok_and(|known| known.is_file());
+        let opened = match self.force || !holds_something && file.exists() {
+            true => File::create(file),
+            false => OpenOptions::new().write(true).create_new(true).open(file),
+        };
+        match opened {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                bail!("{}: it is there already; write over it with --force", cannot())
+            }
+            opened => opened.and_then(|mut opened| opened.write_all(bytes)).with_context(cannot),
+        }
     }
 }
 
@@ -265,13 +313,6 @@ impl Kind {
     }
 }
 
-fn write(out: &mut impl Write, file: &Option<PathBuf>, bytes: &[u8]) -> anyhow::Result<()> {
-    match file {
-        Some(file) => fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display())),
-        None => output::put_bytes(out, bytes),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use holdfast_evidence::{verify, Policy};
@@ -281,7 +322,10 @@ mod tests {
     #[test]
     fn collateral_is_made_for_every_time_at_which_the_certificates_are_good_and_for_no_other() {
         let seeded = || Seeded { seed: Some("a seed".into()) };
-        let made = |at| Collateral { from: seeded(), kind: Kind::TdxV4, at: Some(at), out: None }.json();
+        let made = |at| {
+            let to = Destination { out: None, force: false };
+            Collateral { from: seeded(), kind: CollateralKind::Tdx, at: Some(at), to }.json()
+        };
         let quote = Plan { seed: seeded().seed(), ..Plan::new(mock::Kind::TdV4, 0) }.unsigned().sign().quote;
         for at in [*CERTIFICATES.start(), *CERTIFICATES.end()] {
             let collateral = serde_json::from_str(&made(at).expect("between")).expect("collateral");
@@ -299,14 +343,17 @@ mod tests {
 
     #[test]
     fn bytes_go_to_no_terminal_unless_as_text() {
-        let written = |hex, terminal| {
+        let written = |name: Option<&str>, hex, terminal| {
             let mut out = Vec::new();
-            Binary { out: None, hex }.write(&mut out, &[0, 0xff], terminal).map(|()| out)
+            let to = Destination { out: name.map(PathBuf::from), force: false };
+            Binary { to, hex }.write(&mut out, &[0, 0xff], terminal).map(|()| out)
         };
-        assert_eq!(written(false, false).expect("a pipe"), [0, 0xff]);
-        assert_eq!(written(true, false).expect("a pipe"), b"00ff\n");
-        assert_eq!(written(true, true).expect("text"), b"00ff\n");
-        let error = written(false, true).expect_err("a terminal").to_string();
-        assert!(error.ends_with("write them to a file with --out FILE, or as text with --hex"), "{error}");
+        for name in [None, Some("-")] {
+            assert_eq!(written(name, false, false).expect("a pipe"), [0, 0xff]);
+            assert_eq!(written(name, true, false).expect("a pipe"), b"00ff\n");
+            assert_eq!(written(name, true, true).expect("text"), b"00ff\n");
+            let error = written(name, false, true).expect_err("a terminal").to_string();
+            assert!(error.ends_with("write them to a file with --out FILE, or as text with --hex"), "{error}");
+        }
     }
 }

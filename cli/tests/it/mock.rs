@@ -117,6 +117,7 @@ fn what_a_quote_is_made_to_say_is_what_it_says() {
         &hex("77", 48),
         "--out",
         &files.quote,
+        "--force",
     ]);
     assert_eq!(code(&made), 0);
     let verified = json(&verify(&files, &["--root", &files.root, "--format", "json"]));
@@ -128,7 +129,7 @@ fn what_a_quote_is_made_to_say_is_what_it_says() {
 
     let refused = |kind: &str, flag: &str| {
         let files = mock_files(home.path(), kind);
-        assert_eq!(code(&run(&["mock", "quote", "--kind", kind, flag, "--out", &files.quote])), 0);
+        assert_eq!(code(&run(&["mock", "quote", "--kind", kind, flag, "--out", &files.quote, "--force"])), 0);
         let refused = json(&verify(&files, &["--root", &files.root, "--format", "json"]));
         (refused["error"].clone(), refused["tcb_status"].clone())
     };
@@ -156,6 +157,30 @@ fn a_mock_quote_can_be_piped_into_a_verification() {
     let verified =
         run_with(&["quote", "verify", &files.quote, "--collateral", "-", "--root", &files.root], &collateral);
     assert_eq!(code(&verified), 0, "{}", text(&verified.stderr));
+}
+
+#[test]
+fn a_file_is_written_over_only_if_that_is_said_and_a_dash_is_standard_output() {
+    let home = home();
+    for made in [&["root"][..], &["quote"], &["collateral", "--at", "1790000000"]] {
+        let file = write(home.path(), "there", "something");
+        let with = |more: &[&str]| run(&[&["mock"], made, &["--out"], more].concat());
+        let refused = with(&[&file]);
+        assert_eq!(code(&refused), 2);
+        let error = text(&refused.stderr);
+        assert!(error.contains("/there: it is there already; write over it with --force"), "{error}");
+        assert_eq!(std::fs::read(&file).expect("there"), b"something");
+        let forced = with(&[&file, "--force"]);
+        assert_eq!(code(&forced), 0, "{}", text(&forced.stderr));
+        let expected = run(&[&["mock"], made].concat()).stdout;
+        assert_eq!(std::fs::read(&file).expect("there"), expected);
+        // A dash in the working directory would be a file.
+        let mut dash = holdfast(&[&["mock"], made, &["--out", "-"]].concat());
+        let dash = dash.current_dir(home.path()).output().expect("runs");
+        assert_eq!((code(&dash), &dash.stdout), (0, &expected));
+        assert!(!home.path().join("-").exists());
+        assert_eq!(code(&with(&["/dev/null"])), 0);
+    }
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub(crate) fn mock_files(home: &Path, kind: &str) -> MockFiles {
         &["mock", "collateral", "--kind", kind, "--out", &files.collateral],
         &["mock", "quote", "--kind", kind, "--out", &files.quote],
     ] {
-        let made = run(args);
+        let made = run(&[args, &["--force"]].concat());
         assert_eq!(code(&made), 0, "{args:?}: {}", text(&made.stderr));
         assert!(text(&made.stderr).starts_with("SIMULATED: ") && made.stdout.is_empty(), "{}", text(&made.stderr));
     }
