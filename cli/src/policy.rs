@@ -17,6 +17,15 @@ pub(crate) const EXAMPLE: &str = include_str!("policy.toml");
 /// The longest grace. Who means older collateral judges by the time at which it was good.
 const MAX_GRACE: u64 = 3650 * 24 * 60 * 60;
 
+/// What serde expects, as people write it.
+const WORDS: [(&str, &str); 5] = [
+    (", expected a sequence", ": write a list in brackets, such as [\"UpToDate\"]"),
+    (", expected a boolean", ": write true or false, without quotes"),
+    (", expected a string", ": write it in quotes"),
+    (", expected u32", ": write a whole number of at most 32 bits, without quotes"),
+    (", expected u16", ": write a whole number of at most 16 bits, without quotes"),
+];
+
 /// What a file demands.
 pub(crate) fn load(file: &Path) -> anyhow::Result<Policy> {
     let text = input::policy(file)?;
@@ -26,7 +35,8 @@ pub(crate) fn load(file: &Path) -> anyhow::Result<Policy> {
 fn parse(text: &str) -> anyhow::Result<Policy> {
     let file: File = toml::from_str(text).map_err(|cause| {
         // The cause quotes the file, in lines: each of them is shown as what it is.
-        let lines: Vec<String> = cause.to_string().lines().map(crate::output::shown).collect();
+        let cause = WORDS.iter().fold(cause.to_string(), |text, (serde, ours)| text.replace(serde, ours));
+        let lines: Vec<String> = cause.lines().map(crate::output::shown).collect();
         anyhow!("{}\n`holdfast policy example` prints every key with what it means", lines.join("\n"))
     })?;
     file.policy()

@@ -112,7 +112,10 @@ fn what_is_mistyped_is_named_with_what_to_write() {
         ("denied_advisories = [\"INTEL-SA-\"]", "`INTEL-SA-` is no advisory's id"),
         ("denied_advisories = [\"INTEL-SA-000289\"]", "`INTEL-SA-000289` is no advisory's id"),
         (&format!("denied_advisories = [{}]", many.join(",")), "65 of them, and 64 are the most"),
-        ("min_evaluation_data_number = -1", "expected u32"),
+        ("min_evaluation_data_number = -1", "write a whole number of at most 32 bits, without quotes"),
+        ("[sgx]\nisv_prod_id = \"1\"", "write a whole number of at most 16 bits, without quotes"),
+        ("[sgx]\nmrsigner = 0x00", "integer `0`: write it in quotes"),
+        ("[td]\nservice_td = \"no\"", "write true or false, without quotes"),
         ("grace = \"a week\"", "such as 7d"),
         ("grace = -1", "cannot be negative"),
         ("grace = 1.5", "expected a number, or text in quotes"),
@@ -126,7 +129,7 @@ fn what_is_mistyped_is_named_with_what_to_write() {
         ("[tdx]\nmrtd = \"00\"", "has 2 hexadecimal digits, and 96 are needed"),
         ("[tdx]\nmrtd = \"zz\"", "not hexadecimal: it has `z` in it"),
         ("[sgx]\n[tdx]", "[sgx] and [tdx], and no workload is both"),
-        ("statuses = \"UpToDate\"", "invalid type: string"),
+        ("statuses = \"UpToDate\"", "string \"UpToDate\": write a list in brackets"),
         ("{}", "`holdfast policy example` prints every key"),
     ] {
         let error = error(text);
