@@ -17,13 +17,16 @@ pub(crate) fn fields(der: &[u8]) -> Fields {
     };
     let serial = certificate.raw_serial();
     let validity = certificate.validity();
+    let dated = |fields: Fields, name, date: ASN1Time| match u64::try_from(date.timestamp()) {
+        Ok(seconds) => fields.with_time(name, seconds),
+        Err(_) => fields.with(name, self::date(date)),
+    };
     let fields = Fields::default()
         .with("subject", shown(&certificate.subject().to_string()))
         .with("issuer", shown(&certificate.issuer().to_string()))
         // DER has a zero in front of what would be negative without.
-        .with_bytes("serial", serial.strip_prefix(&[0]).unwrap_or(serial))
-        .with("not_before", date(validity.not_before))
-        .with("not_after", date(validity.not_after));
+        .with_bytes("serial", serial.strip_prefix(&[0]).unwrap_or(serial));
+    let fields = dated(dated(fields, "not_before", validity.not_before), "not_after", validity.not_after);
     let is_sgx = |oid: &str| oid == sgx_extension::OID;
     match certificate.extensions().iter().find(|extension| is_sgx(&extension.oid.to_id_string())) {
         Some(extension) => match sgx_extension::fields(extension.value) {

@@ -6,12 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::Args;
-use holdfast_evidence::{Quote, Report};
+use holdfast_evidence::{Error, Quote, Report};
 use serde::Serialize;
 
-use crate::{certificate, fields::Fields, input, output, output::Format, workload, Outcome};
+use crate::{
+    certificate,
+    fields::Fields,
+    input, output,
+    output::{Format, UNUSABLE},
+    remedies, workload, Outcome,
+};
 
 const NOTICE: &str =
     "NOT VERIFIED: this is what the quote says of itself, and anybody can write one that says anything";
@@ -19,7 +25,8 @@ const NOTICE: &str =
 /// Show what a quote says, unverified
 ///
 /// The quote is raw bytes, or hexadecimal with 0x in front or without and white space anywhere. Everything in it is
-/// shown: header, body, the quoting enclave's (QE) report, and who certified the QE's key.
+/// shown: header, body, the quoting enclave's (QE) report, and who certified the QE's key. Of what is no quote, or a
+/// damaged one, as much of the header is shown as there is, and it ends with 2.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   holdfast quote inspect quote.bin
@@ -34,31 +41,75 @@ pub(crate) struct Inspect {
     format: Format,
 }
 
-/// What is printed.
-#[derive(Debug, Serialize)]
+/// What is printed. Every key is always there; what could not be read is null.
+#[derive(Debug, Default, Serialize)]
 struct Page {
     /// Never. It is the first key, so that nobody overlooks it.
     verified: bool,
     notice: &'static str,
-    /// Whether its own certificates say so.
-    simulated: bool,
-    header: Fields,
-    body: Fields,
-    signature: Fields,
-    qe_report: Fields,
-    certification: Fields,
-    certificates: Vec<Fields>,
+    error: Option<String>,
+    detail: Option<String>,
+    /// Whether its own certificates say that they are simulated.
+    says_simulated: Option<bool>,
+    header: Option<Fields>,
+    body: Option<Fields>,
+    signature: Option<Fields>,
+    qe_report: Option<Fields>,
+    certification: Option<Fields>,
+    certificates: Option<Vec<Fields>>,
 }
 
 impl Inspect {
     pub(crate) fn run(&self, out: &mut impl Write) -> anyhow::Result<Outcome> {
-        let bytes = input::quote(&self.file)?;
-        let quote = Quote::parse(&bytes).with_context(|| {
-            format!("{} is no quote, or a damaged one ({} bytes)", input::name(&self.file), bytes.len())
-        })?;
-        output::print(out, self.format, &page(&quote), |page| text(page, &self.file))?;
-        Ok(Outcome::Good)
+        let bytes = match input::quote(&self.file) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                if self.format == Format::Json {
+                    output::print(out, self.format, &unusable(&format!("{error:#}")), |_| String::new())?;
+                }
+                return Err(error);
+            }
+        };
+        let name = input::name(&self.file);
+        let error = match Quote::parse(&bytes) {
+            Ok(quote) => {
+                output::print(out, self.format, &page(&quote), |page| text(page, &self.file))?;
+                return Ok(Outcome::Good);
+            }
+            Err(error) => error,
+        };
+        let what = format!("{name} is no quote, or a damaged one ({} bytes)", bytes.len());
+        output::print(out, self.format, &damaged(&bytes, &error), |page| text(page, &self.file))?;
+        let advice = remedies::of(&error.name()).map(|remedy| format!("\n{}", remedy.advice)).unwrap_or_default();
+        Err(anyhow!("{what}: {error}{advice}"))
     }
+}
+
+/// What is printed for programs where there is nothing to look at.
+pub(crate) fn unusable(detail: &str) -> impl Serialize {
+    let (error, detail) = (Some(UNUSABLE.into()), Some(output::shown(detail)));
+    Page { notice: NOTICE, error, detail, ..Page::default() }
+}
+
+/// What can be read of what is no quote.
+fn damaged(bytes: &[u8], error: &Error) -> Page {
+    let (name, detail) = (Some(error.name()), Some(error.to_string()));
+    Page { notice: NOTICE, error: name, detail, header: Some(rest_of_header(bytes)), ..Page::default() }
+}
+
+/// As many fields of a header as there are, whatever they say.
+fn rest_of_header(bytes: &[u8]) -> Fields {
+    let number = |at: usize, size: usize| {
+        let bytes = bytes.get(at..at + size)?;
+        Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    };
+    let numbers =
+        [("version", 0, 2), ("attestation_key_type", 2, 2), ("tee_type", 4, 4), ("qe_svn", 8, 2), ("pce_svn", 10, 2)];
+    let there = numbers.into_iter().filter_map(|(name, at, size)| Some((name, number(at, size)?)));
+    let fields = there.fold(Fields::default(), |fields, (name, number)| fields.with(name, number));
+    let arrays = [("qe_vendor", 12..28), ("user_data", 28..48)];
+    let there = arrays.into_iter().filter_map(|(name, range)| Some((name, bytes.get(range)?)));
+    there.fold(fields, |fields, (name, bytes)| fields.with_bytes(name, bytes))
 }
 
 fn page(quote: &Quote) -> Page {
@@ -74,17 +125,23 @@ fn page(quote: &Quote) -> Page {
     Page {
         verified: false,
         notice: NOTICE,
-        simulated: chain.iter().any(|der| certificate::is_simulated(der)),
-        header: header(quote),
-        body: body(quote),
-        signature: Fields::default()
-            .with_bytes("attestation_key", &certified.attestation_key)
-            .with_bytes("signature", &quote.signed.signature),
-        qe_report: workload::enclave(&certified.qe_report)
-            .with_bytes("signature", &certified.qe_report_signature)
-            .with_bytes("authentication_data", &certified.auth_data),
-        certification,
-        certificates: chain.iter().map(|der| certificate::fields(der)).collect(),
+        error: None,
+        detail: None,
+        says_simulated: Some(chain.iter().any(|der| certificate::is_simulated(der))),
+        header: Some(header(quote)),
+        body: Some(body(quote)),
+        signature: Some(
+            Fields::default()
+                .with_bytes("attestation_key", &certified.attestation_key)
+                .with_bytes("signature", &quote.signed.signature),
+        ),
+        qe_report: Some(
+            workload::enclave(&certified.qe_report)
+                .with_bytes("signature", &certified.qe_report_signature)
+                .with_bytes("authentication_data", &certified.auth_data),
+        ),
+        certification: Some(certification),
+        certificates: Some(chain.iter().map(|der| certificate::fields(der)).collect()),
     }
 }
 
@@ -94,7 +151,7 @@ fn header(quote: &Quote) -> Fields {
     let vendor = quote.signed.bytes.get(12..28).unwrap_or_default();
     Fields::default()
         .with("version", header.version)
-        .with("tee", workload::tee(header.tee))
+        .with("tee", header.tee.to_string())
         .with("attestation_key_type", "2 (ECDSA over P-256)")
         .with("qe_vendor", format!("{} (Intel)", hex::encode(vendor)))
         .with("qe_svn", header.qe_svn)
@@ -129,8 +186,14 @@ fn certification_type(number: u16) -> String {
 }
 
 fn text(page: &Page, file: &Path) -> String {
-    let mut out = format!("{NOTICE}.\nholdfast quote verify tells whether it is true of {}.\n", input::name(file));
-    if page.simulated {
+    let name = input::name(file);
+    let mut out = match (&page.error, &page.detail) {
+        (Some(error), Some(detail)) => {
+            format!("{NOTICE}.\nDAMAGED: {name} is no whole quote. {error}: {detail}\n")
+        }
+        _ => format!("{NOTICE}.\nholdfast quote verify tells whether it is true of {name}.\n"),
+    };
+    if page.says_simulated == Some(true) {
         out += "SIMULATED: its own certificates say that they are Holdfast's mock.\n";
     }
     for (title, section) in [
@@ -140,11 +203,14 @@ fn text(page: &Page, file: &Path) -> String {
         ("report of the quoting enclave (QE)", &page.qe_report),
         ("certification data", &page.certification),
     ] {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "\n{title}\n{}", section.text());
+        if let Some(section) = section {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\n{title}\n{}", section.text());
+        }
     }
-    for (number, certificate) in (1..).zip(&page.certificates) {
-        let _ = write!(out, "\ncertificate {number} of {}\n{}", page.certificates.len(), certificate.text());
+    let certificates = page.certificates.as_deref().unwrap_or_default();
+    for (number, certificate) in (1..).zip(certificates) {
+        let _ = write!(out, "\ncertificate {number} of {}\n{}", certificates.len(), certificate.text());
     }
     out
 }
@@ -173,7 +239,7 @@ mod tests {
             assert!(text(&page, Path::new("q")).starts_with("NOT VERIFIED: "));
             let json = serde_json::to_string(&page).expect("plain data");
             assert!(json.starts_with(r#"{"verified":false,"notice":"NOT VERIFIED: "#), "{json}");
-            assert!(page.simulated && text(&page, Path::new("q")).contains("\nSIMULATED: "));
+            assert!(page.says_simulated == Some(true) && text(&page, Path::new("q")).contains("\nSIMULATED: "));
         }
     }
 
@@ -198,7 +264,7 @@ mod tests {
             assert!(lines.contains(&line), "{line}: {lines:#?}");
         }
         let sgx = quote(Kind::Sgx, |plan| (plan.enclave.isv_svn, plan.enclave.reserved_4[0]) = (258, 7));
-        let lines = self::lines(&page(&sgx).body.text());
+        let lines = self::lines(&page(&sgx).body.expect("read").text());
         for line in [
             format!("mrenclave {}", "e0".repeat(32)),
             format!("mrsigner {}", "e1".repeat(32)),
@@ -214,8 +280,9 @@ mod tests {
     fn who_certified_the_key_is_shown_however_it_is_told() {
         let page_of = |change: &dyn Fn(&mut Plan)| page(&quote(Kind::TdV4, change));
         let whole = page_of(&|_| ());
-        assert_eq!(whole.certificates.len(), 3);
-        let pck = lines(&whole.certificates[0].text());
+        let certificates = whole.certificates.expect("read");
+        assert_eq!(certificates.len(), 3);
+        let pck = lines(&certificates[0].text());
         for line in [
             "fmspc 004d4f434b00",
             "pce_id 0000",
@@ -230,10 +297,10 @@ mod tests {
             plan.framing.certification_type = 3;
             plan.framing.certification_data = Some(vec![0xab; 36]);
         });
-        assert!(other.certificates.is_empty());
-        let text = other.certification.text();
+        assert_eq!(other.certificates, Some(vec![]));
+        let text = other.certification.expect("read").text();
         assert!(text.contains("3 (PPID, encrypted with RSA-3072)") && text.contains("data   abab"), "{text}");
         let damaged = page_of(&|plan| plan.framing.certification_data = Some(b"no PEM".to_vec()));
-        assert!(damaged.certification.text().contains("damaged  the PCK certificate chain is not PEM"));
+        assert!(damaged.certification.expect("read").text().contains("damaged  the PCK certificate chain is not PEM"));
     }
 }

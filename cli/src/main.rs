@@ -10,6 +10,7 @@ mod inspect;
 mod mock;
 mod output;
 mod policy;
+mod remedies;
 mod report_data;
 mod sgx_extension;
 mod time;
@@ -23,6 +24,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use output::Format;
 
 /// Of a quote that is not verified.
 const REFUSED: u8 = 1;
@@ -92,7 +94,11 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return mistyped(&error),
+    };
+    match run(&cli) {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(REFUSED),
         Err(error) => {
@@ -100,6 +106,31 @@ fn main() -> ExitCode {
             let _ = writeln!(io::stderr(), "holdfast: {error:#}");
             ExitCode::from(UNUSABLE)
         }
+    }
+}
+
+/// What clap says, or help; programs get an answer of theirs too.
+fn mistyped(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    if let [action @ ("verify" | "inspect"), ..] = args.as_slice() {
+        let _ = writeln!(io::stderr(), "\nDid you mean `holdfast quote {action}`?");
+    }
+    let json = args.contains(&"--format=json") || args.windows(2).any(|pair| pair == ["--format", "json"]);
+    if error.use_stderr() && json {
+        let (out, detail) = (&mut io::stdout().lock(), error.kind().to_string());
+        let _ = match args.as_slice() {
+            ["quote", "inspect", ..] | ["inspect", ..] => {
+                output::print(out, Format::Json, &inspect::unusable(&detail), |_| String::new())
+            }
+            _ => output::print(out, Format::Json, &verify::unusable(&detail), |_| String::new()),
+        };
+    }
+    if error.use_stderr() {
+        ExitCode::from(UNUSABLE)
+    } else {
+        ExitCode::SUCCESS
     }
 }
 

@@ -9,6 +9,9 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde::Serialize;
 
+/// The error's name, for programs, where something that was given cannot be used or read.
+pub(crate) const UNUSABLE: &str = "Unusable";
+
 /// For whom an answer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {

@@ -53,20 +53,13 @@ const ENCLAVE_FLAGS: [(u64, &str); 8] = [
     (1 << 10, "AEXNOTIFY"),
 ];
 
-/// As Intel writes it.
-pub(crate) fn tee(tee: Tee) -> &'static str {
-    match tee {
-        Tee::Sgx => "SGX",
-        Tee::Tdx => "TDX",
-    }
-}
-
 /// The TEE whose report it is.
-pub(crate) fn tee_of(report: &Report) -> &'static str {
-    match report {
-        Report::Sgx(_) => tee(Tee::Sgx),
-        Report::Tdx(_) => tee(Tee::Tdx),
-    }
+pub(crate) fn tee_of(report: &Report) -> String {
+    let tee = match report {
+        Report::Sgx(_) => Tee::Sgx,
+        Report::Tdx(_) => Tee::Tdx,
+    };
+    tee.to_string()
 }
 
 /// What made the report, and in which format.

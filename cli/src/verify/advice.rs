@@ -1,68 +1,100 @@
-//! What to do about a refusal, where something can be done.
+//! What to do about a refusal.
 
-use holdfast_evidence::{CertificateKind, Document, Error};
+use holdfast_evidence::{Collateral, Document, Error, Quote};
 
 use super::{Given, Root};
+use crate::{certificate, remedies};
 
-/// One sentence or two; `None` where the quote is simply not what it should be.
-pub(super) fn on(error: &Error, given: &Given, root: Root) -> Option<String> {
-    let simulated = super::is_simulated(&given.collateral);
-    match root {
-        // Before all others: what else is wrong is wrong because of it.
-        Root::Intel if simulated => {
-            return Some(
-                "The collateral is SIMULATED, and Intel's root has not signed it. If that is what you want, give the \
-                 mock's root: holdfast mock root --out root.der, then --root root.der."
-                    .into(),
-            )
-        }
-        Root::Simulated if !simulated => {
-            return Some(
-                "The root is SIMULATED, and the collateral is not: leave --root out to judge by Intel's.".into(),
-            )
-        }
-        _ => {}
+/// Some sentences. `step` is the one that failed.
+pub(super) fn on(error: &Error, step: &str, given: &Given, root: Root) -> Option<String> {
+    // Before all others: what else is wrong is wrong because of it.
+    if let Some(mixed) = mixed(error, step, given, root) {
+        return Some(mixed.into());
     }
-    let advice = match error {
-        Error::DocumentExpired { .. } => {
-            "Fetch the collateral anew. To judge by the time at which it was good, say so with --at; to take it for \
-             longer, say so with `grace` in the policy."
+    let advice = remedies::of(&error.name())?.advice;
+    Some(match key(step, &given.collateral) {
+        Some(key) => format!("{advice} It stands under `{key}` in the collateral."),
+        None => advice.into(),
+    })
+}
+
+/// What stands in each other's way, where a part is simulated and another is not.
+fn mixed(error: &Error, step: &str, given: &Given, root: Root) -> Option<&'static str> {
+    if matches!(step, "quote" | "root" | "policy" | "report data") {
+        return None;
+    }
+    let quote = quote_is_simulated(given);
+    match (root, quote, collateral_is_simulated(&given.collateral)) {
+        (Root::Intel, true, true) => Some(
+            "Quote and collateral are SIMULATED, and the root is Intel's. If that is what you want, give the mock's \
+             root: holdfast mock root --out root.der, then --root root.der.",
+        ),
+        (Root::Intel, true, false) => Some(
+            "The quote is SIMULATED, and root and collateral are Intel's: no real TEE has made it. If that is what you \
+             want, give the mock's root and collateral (holdfast mock root, holdfast mock collateral).",
+        ),
+        (Root::Intel | Root::Other, false, true) => {
+            Some("The collateral is SIMULATED, and the quote is not: fetch what Intel publishes.")
         }
-        Error::DocumentNotYetValid { .. } | Error::CertificateNotYetValid { .. } => {
-            "Look whether this machine's clock is right, or what --at says."
+        (Root::Simulated, false, false) => {
+            Some("The root is SIMULATED, and quote and collateral are not: leave --root out to judge by Intel's.")
         }
-        Error::CertificateExpired { certificate: CertificateKind::Pck, .. } => {
-            "The platform needs a new PCK certificate from Intel, and a new quote."
+        (Root::Simulated, false, true) => Some(
+            "Root and collateral are SIMULATED, and the quote is not: leave --root out to judge by Intel's, and fetch \
+             what Intel publishes.",
+        ),
+        (Root::Simulated, true, false) => Some(
+            "Root and quote are SIMULATED, and the collateral is not: make it too (holdfast mock collateral), with the \
+             same --seed.",
+        ),
+        (Root::Simulated, true, true) if is_of_another_key(error) => {
+            Some("Root, collateral and quote have to be made with the same --seed.")
         }
-        Error::CertificateExpired { .. } => "Fetch the collateral anew.",
-        Error::CrlSigner { .. } | Error::RootDiffers { .. } => {
-            "The collateral belongs to another root: look where it is from, and what --root says."
-        }
-        Error::CrlIssuer { .. }
-        | Error::Fmspc { .. }
-        | Error::PceId { .. }
-        | Error::TcbInfoTee { .. }
-        | Error::QeIdentityTee { .. } => {
-            "The collateral is of other platforms, or of the other TEE: fetch that of this quote's FMSPC, CA and TEE."
-        }
-        Error::DocumentSignature { document: Document::TcbInfo | Document::QeIdentity }
-        | Error::DocumentEncoding { document: Document::TcbInfo | Document::QeIdentity } => {
-            "If the collateral went through a program that reads and writes JSON, that changed the bytes that Intel \
-             signed: take them as Intel's service sent them."
-        }
-        Error::CertificationDataType { .. } => {
-            "The quote does not carry its platform's certificates: put them into the collateral, as \
-             `pck_certificate_chain`."
-        }
-        Error::TcbStatus { .. } => {
-            "The platform needs to be updated or configured. To accept it as it is, say so with `statuses` in a policy."
-        }
-        Error::EvaluationDataNumber { .. } => "Fetch the collateral with Intel's latest evaluation (update=early).",
-        Error::TdAttributes { .. } | Error::Xfam { .. } | Error::ServiceTd { .. } => {
-            "To accept this, say so under [td] in a policy."
-        }
-        Error::Debug => "Its host can read all of its memory: build or start the workload without debugging.",
-        _ => return None,
+        _ => None,
+    }
+}
+
+/// What a wrong seed looks like: all names are right, and no key is.
+fn is_of_another_key(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::RootDiffers { .. }
+            | Error::CertificateSignature { .. }
+            | Error::DocumentSignature { document: Document::RootCrl }
+    )
+}
+
+/// Whether the certificates that it is to be judged by say so.
+fn quote_is_simulated(given: &Given) -> bool {
+    let parsed = Quote::parse(&given.quote).ok();
+    let chain = match &given.collateral.pck_certificate_chain {
+        Some(chain) => chain.as_bytes(),
+        None => parsed.as_ref().and_then(|quote| quote.pck_chain().ok()).unwrap_or_default(),
     };
-    Some(advice.into())
+    chain_is_simulated(chain)
+}
+
+fn collateral_is_simulated(collateral: &Collateral) -> bool {
+    chain_is_simulated(collateral.tcb_info_issuer_chain.as_bytes())
+}
+
+fn chain_is_simulated(pem: &[u8]) -> bool {
+    certificate::chain(pem).unwrap_or_default().iter().any(|der| certificate::is_simulated(der))
+}
+
+/// Where in the collateral that stands at which a step looks.
+fn key(step: &str, collateral: &Collateral) -> Option<&'static str> {
+    Some(match step {
+        "root's CRL" => "root_ca_crl",
+        "PCK CRL's signer" => "pck_crl_issuer_chain",
+        "PCK CRL" => "pck_crl",
+        "TCB info's signer" => "tcb_info_issuer_chain",
+        "TCB info" => "tcb_info",
+        "QE identity's signer" => "qe_identity_issuer_chain",
+        "QE identity" => "qe_identity",
+        "PCK's issuer" | "PCK certificate" => {
+            return collateral.pck_certificate_chain.as_ref().map(|_| "pck_certificate_chain");
+        }
+        _ => return None,
+    })
 }

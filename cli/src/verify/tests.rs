@@ -1,9 +1,12 @@
 use holdfast_evidence::{
     mock::{Kind, Parts, Plan},
-    Measurements, Statuses, TcbStatus, TdxMeasurements,
+    Measurements, Report, SgxMeasurements, Statuses, TcbStatus, TdxMeasurements,
 };
 
 use super::{steps::Went, *};
+use crate::remedies;
+
+mod advice;
 
 const NOW: u64 = 1_790_000_000;
 const DAY: u64 = 24 * 60 * 60;
@@ -11,7 +14,14 @@ const DAY: u64 = 24 * 60 * 60;
 /// What a mock's parts are judged by.
 fn given(parts: &Parts) -> Given {
     let signed = parts.assemble();
-    Given { quote: signed.quote, collateral: signed.collateral, root: signed.root, now: NOW, policy: Policy::strict() }
+    Given {
+        quote: signed.quote,
+        collateral: signed.collateral,
+        root: signed.root,
+        now: NOW,
+        policy: Policy::strict(),
+        report_data: None,
+    }
 }
 
 /// A sample and the middle of the time in which its collateral is good.
@@ -24,6 +34,7 @@ fn sample(name: &str, now: u64) -> Given {
         root: INTEL_ROOT.to_vec(),
         now,
         policy,
+        report_data: None,
     }
 }
 
@@ -50,6 +61,8 @@ fn held_then_failed(given: &Given) -> (usize, Option<&'static str>) {
         }
         Some(((name, Went::Failed(error)), rest)) => {
             assert_eq!(verdict.as_ref().err(), Some(*error));
+            let remedy = remedies::of(&error.name()).unwrap_or_else(|| panic!("{error:?} has no remedy"));
+            assert!(remedy.steps.split(", ").any(|step| step == *name), "{error:?} at {name}: {}", remedy.steps);
             assert!(rest.iter().all(|(_, went)| *went == Went::NotReached));
             (held, Some(name))
         }
@@ -110,6 +123,7 @@ fn given_like(given: &Given) -> Given {
         root: given.root.clone(),
         now: given.now,
         policy: given.policy.clone(),
+        report_data: given.report_data,
     }
 }
 
@@ -154,38 +168,33 @@ fn the_step_that_fails_is_the_one_at_which_something_is_wrong() {
 
 #[test]
 fn what_no_step_established_that_held_is_null_and_every_key_is_there() {
-    const KEYS: [&str; 14] = [
-        "advisories",
-        "at",
-        "detail",
-        "error",
-        "evaluation_data_number",
-        "fmspc",
-        "good_until",
-        "measurements",
-        "report_data",
-        "root",
-        "simulated",
-        "tcb_status",
-        "tee",
-        "verified",
-    ];
-    let keys = |json: &serde_json::Value| {
-        let mut keys: Vec<String> = json.as_object().expect("an object").keys().cloned().collect();
-        keys.sort();
-        keys
-    };
+    let keys = |json: &serde_json::Value| json.as_object().expect("an object").keys().cloned().collect::<Vec<String>>();
+    let unusable = page::unusable("no file\n", NOW).object();
+    assert_eq!((&unusable["verified"], &unusable["error"]), (&false.into(), &"Unusable".into()));
+    assert_eq!((&unusable["detail"], &unusable["at"]), (&"no file\\n".into(), &NOW.into()));
+    let all = keys(&unusable);
+    assert_eq!(all.len(), 21);
+    assert!(all[4..].iter().all(|key| key == "at" || unusable[key].is_null()), "{unusable}");
     let parts = Plan::new(Kind::TdV4, NOW).unsigned().parts();
     let verified = json(&given(&parts));
-    assert_eq!(keys(&verified), KEYS);
-    assert!(verified["error"].is_null() && verified["detail"].is_null() && verified["verified"] == true);
+    assert_eq!(keys(&verified), all);
+    for key in ["error", "detail", "advice"] {
+        assert!(verified[key].is_null(), "{key}: {verified}");
+    }
+    assert_eq!((&verified["verified"], &verified["overdue"]), (&true.into(), &false.into()));
+    assert_eq!((&verified["pck_serial"].is_string(), &verified["tcb_date"].is_u64()), (&true, &true));
+    let steps = verified["steps"].as_array().expect("a list");
+    assert!(steps.len() == 15 && steps.iter().all(|step| step["holds"] == true), "{steps:?}");
+    assert_eq!(steps[13]["name"], "platform");
     assert_eq!((&verified["simulated"], &verified["root"]), (&true.into(), &"simulated".into()));
     assert_eq!(verified["measurements"]["mrtd"], "d0".repeat(48));
 
     let mut tampered = given(&parts);
     tampered.quote[200] ^= 1;
     let refused = json(&tampered);
-    assert_eq!(keys(&refused), KEYS);
+    assert_eq!(keys(&refused), all);
+    assert_eq!((&refused["steps"][12]["holds"], &refused["steps"][13]["holds"]), (&false.into(), &().into()));
+    assert!(refused["advice"].as_str().is_some_and(|advice| advice.contains("changed after it was made")), "{refused}");
     assert_eq!(refused["error"], "QuoteSignature");
     assert_eq!(refused["fmspc"], "004d4f434b00");
     for unknown in ["measurements", "report_data", "tee", "tcb_status", "advisories", "good_until"] {
@@ -209,18 +218,11 @@ fn whose_root_it_is_is_said_in_both_formats() {
     assert!(page.starts_with("VERIFIED, BUT SIMULATED: q\n") && page.contains("by A SIMULATED ROOT, "), "{page}");
     let mut by_intels = given_like(&simulated);
     by_intels.root = INTEL_ROOT.to_vec();
-    let page = text(&by_intels);
-    assert!(page.contains("by Intel's root") && page.contains("\nThe collateral is SIMULATED, "), "{page}");
+    assert!(text(&by_intels).contains("by Intel's root"));
     assert_eq!((&json(&by_intels)["simulated"], &json(&by_intels)["root"]), (&false.into(), &"intel".into()));
-    let [_, mut real, ..] = samples();
+    let [_, real, ..] = samples();
     let page = text(&real);
     assert!(page.starts_with("VERIFIED: q\n") && !page.contains("SIMULATED"), "{page}");
-    real.root = simulated.root;
-    let page = text(&real);
-    assert!(
-        page.starts_with("REFUSED") && page.contains("\nThe root is SIMULATED, and the collateral is not"),
-        "{page}"
-    );
 
     let mut plan = Plan::new(Kind::Sgx, NOW);
     let certificate = &mut plan.certificates.root;
@@ -230,23 +232,71 @@ fn whose_root_it_is_is_said_in_both_formats() {
 }
 
 #[test]
-fn whoever_can_do_something_about_a_refusal_is_told_what() {
-    let [sgx, tdx, ..] = samples();
-    let with = |given: &Given, change: &dyn Fn(&mut Given)| {
-        let mut changed = given_like(given);
-        change(&mut changed);
-        text(&changed)
+fn what_holds_only_by_grace_is_said_in_both_formats() {
+    let [_, tdx, ..] = samples();
+    let mut late = given_like(&tdx);
+    // The PCK CRL ends first.
+    (late.now, late.policy.grace) = (1_752_919_235, 600 * DAY);
+    let page = text(&late);
+    assert!(page.starts_with("VERIFIED: q\n"), "{page}");
+    assert!(page.contains("\nby collateral that is overdue, within the policy's grace\n"), "{page}");
+    let row = "revokes 44 certificates; overdue since 2025-07-19T10:00:35Z, within the grace of 600d\n";
+    assert!(page.contains(row) && page.matches("overdue since").count() == 1, "{page}");
+    assert_eq!((&json(&late)["verified"], &json(&late)["overdue"]), (&true.into(), &true.into()));
+    late.now -= 1;
+    let page = text(&late);
+    assert!(page.starts_with("VERIFIED: q\n") && !page.contains("overdue"), "{page}");
+    assert!(page.contains("revokes 44 certificates; good until 2025-07-19T10:00:34Z\n"), "{page}");
+    assert_eq!((&json(&late)["overdue"], &json(&late)["good_until"]), (&false.into(), &late.now.into()));
+}
+
+#[test]
+fn what_a_policy_demands_is_named() {
+    let demanding = |kind, measurements| {
+        let mut plan = Plan::new(kind, NOW);
+        plan.enclave.isv_svn = 1;
+        let mut demanding = given(&plan.unsigned().parts());
+        demanding.policy.measurements = measurements;
+        text(&demanding)
     };
+    let tdx = |mr_td, rtmr0| {
+        let rtmr = [rtmr0, None, None, None];
+        Some(Measurements::Tdx(TdxMeasurements { mr_td, rtmr, ..TdxMeasurements::default() }))
+    };
+    let sgx = |min_isv_svn| Some(Measurements::Sgx(SgxMeasurements { min_isv_svn, ..SgxMeasurements::default() }));
+    let (mrtd, rtmr0) = (Some([0xd0; 48]), Some([0xa0; 48]));
     for (page, says) in [
-        (with(&tdx, &|it| it.now += 90 * DAY), "\nFetch the collateral anew. To judge by the time at which"),
-        (with(&tdx, &|it| it.now -= 90 * DAY), "\nLook whether this machine's clock is right, or what --at says.\n"),
-        (with(&sgx, &|it| it.policy = Policy::strict()), "say so with `statuses` in a policy.\n"),
-        (with(&tdx, &|it| it.collateral = sgx.collateral.clone()), "\nThe collateral is of other platforms, or of the"),
-        (with(&tdx, &|it| it.collateral.tcb_info.push(' ')), "changed the bytes that Intel signed"),
-        (with(&tdx, &|it| it.policy.min_evaluation_data_number = 99), "update=early"),
+        (demanding(Kind::TdV4, None), "holds; it demands no measurements\n"),
+        (demanding(Kind::TdV4, tdx(None, None)), "holds; it demands TDX, and no measurements\n"),
+        (demanding(Kind::Sgx, sgx(0)), "holds; it demands SGX, and no measurements\n"),
+        (demanding(Kind::Sgx, sgx(1)), "holds; ISVSVN is as demanded\n"),
+        (demanding(Kind::TdV4, tdx(mrtd, None)), "holds; MRTD is as demanded\n"),
+        (demanding(Kind::TdV4, tdx(mrtd, rtmr0)), "holds; MRTD and RTMR0 are as demanded\n"),
     ] {
-        assert!(page.starts_with("REFUSED: q\n") && page.contains(says), "{says}: {page}");
+        assert!(page.contains(says), "{says}: {page}");
     }
+}
+
+#[test]
+fn a_root_that_is_not_good_at_the_time_fails_as_the_root() {
+    let [_, mut tdx, ..] = samples();
+    for now in [0, 253_402_300_799] {
+        tdx.now = now;
+        assert_eq!(held_then_failed(&tdx), (1, Some("root")));
+    }
+}
+
+#[test]
+fn report_data_is_compared_after_all_else_held() {
+    let [_, mut tdx, ..] = samples();
+    let Report::Tdx(report) = judge(&tdx).expect("agreed").1.expect("verified").report else { panic!("a TD's") };
+    tdx.report_data = Some(report.report_data);
+    assert_eq!(held_then_failed(&tdx), (16, None));
+    tdx.report_data = Some([7; 64]);
+    assert_eq!(held_then_failed(&tdx), (15, Some("report data")));
+    assert_eq!(json(&tdx)["error"], "ReportData");
+    tdx.now = 0;
+    assert_eq!(held_then_failed(&tdx), (1, Some("root")));
 }
 
 #[test]

@@ -41,6 +41,11 @@ fn what_is_typed_wrong_ends_with_2_and_says_what_is_right() {
         (&["quote", "verify", "q"][..], "--collateral <FILE>"),
         (&["quote", "check", "q"], "unrecognized subcommand 'check'"),
         (&["quote", "verify", "q", "--collateral", "c", "--at", "2025-07-01"], "write 2025-07-01T00:00:00Z"),
+        (&["quote", "verify", "q", "--collateral", "c", "--at", "-5"], "this is no time: write seconds since 1970"),
+        (&["quote", "verify", "q", "--collateral", "c", "--report-data", "00"], "and 128 are needed"),
+        (&["verify", "q"], "Did you mean `holdfast quote verify`?"),
+        (&["inspect", "q"], "Did you mean `holdfast quote inspect`?"),
+        (&["mock", "collateral", "--at", "-5"], "this is no time: write seconds since 1970"),
         (&["quote", "inspect", "q", "--format", "yaml"], "[possible values: text, json]"),
         (&["mock", "quote", "--report-data", "0x00"], "has 2 hexadecimal digits, and 128 are needed"),
         (&["mock", "quote", "--kind", "tdx"], "tdx-1.5ex"),
@@ -52,6 +57,23 @@ fn what_is_typed_wrong_ends_with_2_and_says_what_is_right() {
         assert_eq!(code(&failed), 2, "{args:?}");
         assert!(text(&failed.stderr).contains(says) && failed.stdout.is_empty(), "{args:?}: {}", text(&failed.stderr));
     }
+}
+
+#[test]
+fn a_program_gets_its_answer_whatever_is_typed_wrong() {
+    let wrong = ["quote", "verify", "q", "--collateral", "c", "--at", "soon"];
+    for format in [&["--format", "json"][..], &["--format=json"]] {
+        let failed = run(&[&wrong[..], format].concat());
+        assert_eq!(code(&failed), 2);
+        assert_eq!((&json(&failed)["verified"], &json(&failed)["error"]), (&false.into(), &"Unusable".into()));
+        assert!(text(&failed.stderr).contains("this is no time"));
+    }
+    for wrong in [&["quote", "inspect"][..], &["verify", "q"], &["inspect", "q"]] {
+        let failed = run(&[wrong, &["--format", "json"]].concat());
+        assert_eq!((code(&failed), &json(&failed)["verified"]), (2, &false.into()));
+    }
+    let help = run(&["quote", "verify", "--format", "json", "--help"]);
+    assert!(code(&help) == 0 && text(&help.stdout).contains("Usage: "));
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn a_mock_quote_is_refused_without_its_root() {
         assert_eq!((code(&refused), &json(&refused)["error"]), (1, &"CrlSigner".into()), "{kind}");
         let page = text(&verify(&files, &[]).stdout);
         assert!(page.starts_with("REFUSED: ") && page.contains("  FAIL  root's CRL "), "{page}");
-        assert!(page.contains("The collateral is SIMULATED, and Intel's root has not signed it"), "{page}");
+        assert!(page.contains("Quote and collateral are SIMULATED, and the root is Intel's"), "{page}");
     }
     // A real quote by a mock root.
     let root = path(&home.path().join("sgx-root.der"));

@@ -132,6 +132,22 @@ fn the_example_of_a_policy_is_one_and_a_mistyped_one_ends_with_2() {
         let error = text(&failed.stderr);
         assert!(error.contains("policy.toml cannot be used: ") && error.contains(says), "{error}");
         assert!(failed.stdout.is_empty());
+        let failed = verify("tdx_quote", 1_751_000_000, &["--policy", &file, "--format", "json"]);
+        assert_eq!((code(&failed), &json(&failed)["verified"]), (2, &false.into()));
+        let detail = json(&failed)["detail"].as_str().map(str::to_owned).expect("text");
+        assert!(detail.contains("policy.toml cannot be used: ") && detail.contains(says), "{detail}");
+        assert_eq!((&json(&failed)["error"], &json(&failed)["at"]), (&"Unusable".into(), &1_751_000_000.into()));
+    }
+}
+
+#[test]
+fn report_data_is_compared_with_what_is_expected() {
+    let json = |output: &std::process::Output| (code(output), json(output)["error"].clone());
+    let shown = crate::support::json(&verify("tdx_quote", SAMPLES[1].2, &["--format", "json"]));
+    let says = shown["report_data"].as_str().expect("text");
+    for (expected, verdict) in [(says, (0, ().into())), (&"00".repeat(64), (1, "ReportData".into()))] {
+        let args = ["--report-data", expected, "--format", "json"];
+        assert_eq!(json(&verify("tdx_quote", SAMPLES[1].2, &args)), verdict);
     }
 }
 
@@ -141,6 +157,7 @@ fn what_cannot_be_used_ends_with_2_and_says_which_file_it_is() {
     let (quote, collateral) = (sample("tdx_quote"), sample("tdx_quote_collateral.json"));
     let file = |name: &str, content: &str| write(home.path(), name, content);
     let answer = file("tcb.json", r#"{"tcbInfo":{"id":"TDX"},"signature":"00"}"#);
+    let array = file("array.json", "[]");
     let long = file("long.json", &" ".repeat(1024 * 1024 + 1));
     let pem = file("quote.pem", "-----BEGIN CERTIFICATE-----\n");
     let none = path(&home.path().join("none"));
@@ -152,6 +169,7 @@ fn what_cannot_be_used_ends_with_2_and_says_which_file_it_is() {
         (&[&collateral, "--collateral", &collateral], "tdx_quote_collateral.json cannot be used: it is JSON"),
         (&[&pem, "--collateral", &collateral], "quote.pem cannot be used: it is PEM"),
         (&[&quote, "--collateral", &collateral, "--root", &quote], "it is no root of Intel's kind"),
+        (&[&quote, "--collateral", &array], "array.json cannot be used: it is JSON, but no collateral. Its keys are"),
         (&["-", "--collateral", "-"], "standard input (-) can stand for one file only"),
     ] {
         let failed = run(&[&["quote", "verify"], args].concat());
