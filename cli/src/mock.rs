@@ -315,7 +315,7 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_evidence::{verify, Policy};
+    use holdfast_evidence::{verify, Policy, ReportData};
 
     use super::*;
 
@@ -329,7 +329,11 @@ mod tests {
         let quote = Plan { seed: seeded().seed(), ..Plan::new(mock::Kind::TdV4, 0) }.unsigned().sign().quote;
         for at in [*CERTIFICATES.start(), *CERTIFICATES.end()] {
             let collateral = serde_json::from_str(&made(at).expect("between")).expect("collateral");
-            assert!(verify(&quote, &collateral, &mock::root(seeded().seed()), at, &Policy::strict()).is_ok(), "{at}");
+            assert!(
+                verify(&quote, &collateral, &mock::root(seeded().seed()), at, &Policy::strict(), ReportData::Any)
+                    .is_ok(),
+                "{at}"
+            );
         }
         // The last of them is the last that there is, and none of them ends in a panic.
         for at in [0, CERTIFICATES.start() - 1, CERTIFICATES.end() + 1, 253_402_300_799, u64::MAX] {

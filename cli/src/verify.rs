@@ -7,7 +7,7 @@ mod steps;
 use std::{io::Write, path::PathBuf};
 
 use clap::Args;
-use holdfast_evidence::{mock, verify, Collateral, Error, Policy, Verified, INTEL_ROOT};
+use holdfast_evidence::{mock, verify, Collateral, Error, Policy, ReportData, Verified, INTEL_ROOT};
 use serde::Serialize;
 
 use crate::{certificate, input, output, output::Format, policy, time, values, Outcome};
@@ -120,7 +120,7 @@ pub(crate) fn unusable(detail: &str) -> impl Serialize {
 fn judge(given: &Given) -> anyhow::Result<(Steps, Result<Verified, Error>)> {
     let Given { quote, collateral, root, now, policy, report_data } = given;
     let (mut steps, explained) = steps::take(given);
-    let verdict = verify(quote, collateral, root, *now, policy);
+    let verdict = verify(quote, collateral, root, *now, policy, ReportData::Any);
     let verdict = agreed(explained, verdict)?.and_then(|verified| steps.compare(verified, report_data));
     Ok((steps, verdict))
 }

@@ -5,10 +5,8 @@
 
 use blake2::{digest::consts::U32, Blake2b, Digest};
 use bounded_collections::{BoundedVec, ConstU32};
-use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use codec::{Decode, DecodeWithMemTracking, Encode, Input, MaxEncodedLen};
 use scale_info::TypeInfo;
-
-use crate::Error;
 
 /// The most keys that are bound at once; as many as a measurement of OP-TEE names.
 pub const MAX_BOUND_KEYS: u32 = 16;
@@ -63,9 +61,7 @@ pub enum KeyScheme {
 }
 
 /// A public key whose secret one lives in the workload; the trusted application's `KeyId`, and encoded as that is.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, MaxEncodedLen, TypeInfo)]
 pub struct BoundKey {
     /// Its scheme.
     pub scheme: KeyScheme,
@@ -83,6 +79,16 @@ impl BoundKey {
         Some(BoundKey { scheme, key_type, public })
     }
 }
+
+impl Decode for BoundKey {
+    /// Only what [`BoundKey::new`] makes.
+    fn decode<I: Input>(input: &mut I) -> Result<BoundKey, codec::Error> {
+        let (scheme, key_type, public) = <(_, _, BoundedVec<u8, ConstU32<33>>)>::decode(input)?;
+        BoundKey::new(scheme, key_type, &public).ok_or_else(|| "a key of another length than its scheme's".into())
+    }
+}
+
+impl DecodeWithMemTracking for BoundKey {}
 
 /// What evidence is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,15 +120,6 @@ pub fn report_data(binding: &Binding<'_>, fresh: [u8; 32]) -> [u8; 64] {
     bound.copy_from_slice(&hash);
     freshness.copy_from_slice(&fresh);
     data
-}
-
-/// Checks that evidence says what it has to say.
-pub fn check_report_data(found: &[u8; 64], binding: &Binding<'_>, fresh: [u8; 32]) -> Result<(), Error> {
-    let expected = report_data(binding, fresh);
-    if *found != expected {
-        return Err(Error::ReportData { found: (*found).into(), expected: expected.into() });
-    }
-    Ok(())
 }
 
 /// BLAKE2b with 32 bytes of output.

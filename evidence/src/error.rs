@@ -138,6 +138,8 @@ pub enum Error {
     AttestationKeyPck { found: Hex, expected: Hex },
     #[error("the quote is not signed by its attestation key")]
     QuoteSignature,
+    #[error("the quote is signed by attestation key {found}, and judged with {expected}")]
+    AttestationKey { found: Hex, expected: Hex },
 
     // The platform.
     #[error("the TCB info is for {found}, and the quote of {expected}")]
@@ -183,6 +185,8 @@ pub enum Error {
     ServiceTd { found: Hex },
     #[error("the platform is {found}; allowed: {}", listed(allowed))]
     TcbStatus { found: TcbStatus, allowed: Vec<TcbStatus> },
+    #[error("what is known of the platform was good until {good_until} (with a grace of {grace} s), and it is {now}")]
+    VerdictExpired { good_until: u64, grace: u64, now: u64 },
     #[error("{found} is known of the platform, and denied")]
     AdvisoryDenied { found: Advisory },
     #[error("the collateral is of Intel's evaluation {found}, and {least} is the lowest that is taken")]

@@ -39,7 +39,7 @@ mod subject;
 mod verify;
 mod x509;
 
-pub use binding::{check_report_data, report_data, Audience, Binding, BoundKey, KeyScheme, Role, MAX_BOUND_KEYS};
+pub use binding::{report_data, Audience, Binding, BoundKey, KeyScheme, Role, MAX_BOUND_KEYS};
 pub use collateral::{
     verify_qe_identity, verify_tcb_info, Advisories, Advisory, Collateral, QeIdentity, QeLevel, SignedDocument,
     TcbInfo, TcbLevel, TcbStatus, TdxModule, TdxModuleIdentity, TdxModuleLevel, MAX_DOCUMENT, MAX_LEVELS, MAX_MODULES,
@@ -58,12 +58,12 @@ pub use quote::{
     Certification, EnclaveReport, Header, Quote, Report, SignedReport, TdReport, Tdx15, Tdx15Ex, AUTH_DATA, MAX_QUOTE,
     MAX_SIGNED,
 };
-pub use steps::{certify_attestation_key, verify_quote, AttestationKey, QeReport};
+pub use steps::{certify_attestation_key, verify_quote, AttestationKey, QeReport, Quoted};
 pub use subject::{CertificateKind, Document, Part, Register, Tee};
-pub use verify::{verify, Verified};
+pub use verify::{verify, ReportData, Verified};
 pub use x509::{
     certificates, verify_crl, verify_issuer, verify_pck, Configuration, Crl, Issuer, IssuerKind, Pck, Serial,
-    SgxExtension, MAX_CRL, MAX_REVOKED,
+    SgxExtension, Signer, MAX_CRL, MAX_REVOKED,
 };
 
 /// The certificate of Intel's root for SGX and TDX, in DER, as Intel publishes it ("Intel SGX Root CA", good until the end

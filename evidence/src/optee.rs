@@ -1,10 +1,12 @@
 //! OP-TEE's word for what runs in it: a lower tier than Intel's, since nobody but whoever enrolled the device vouches for
 //! its key.
 //!
-//! OP-TEE's attestation PTA signs a hash of the trusted application's read-only memory together with a nonce. The
-//! application builds that nonce itself, of a challenge, of keys that it holds and of a counter (`holdfast_ta`,
-//! `measurement_nonce`). So the nonce is computed anew here: a measurement that was taken in any other way, by the PTA's
-//! command for other applications with a nonce of the caller's for instance, does not fit it.
+//! OP-TEE's attestation PTA signs a hash together with a nonce. Its command 2 takes the hash of the calling application's
+//! read-only memory, and the application builds the nonce itself, of a challenge, of keys that it holds and of a counter
+//! (`holdfast_ta`, `measurement_nonce`): the nonce is computed anew here, and the keys are compared. Its command 1 can be
+//! called from Linux, with any nonce, this one too, but takes the digest from the header of an application's file. So what
+//! tells the two apart is the hash: the list of what may run must hold hashes of memory, as `holdfast-host` shows them, and
+//! **never a digest from a file's header**.
 
 use alloc::vec::Vec;
 
@@ -87,12 +89,13 @@ pub struct OpteeReport {
 }
 
 /// Verifies that `device`, a key that somebody enrolled, signed the measurement of a trusted application which answered
-/// `challenge` and holds `keys`.
+/// `challenge`, holds `keys` and is one of those that are `allowed`. Without the last the others mean nothing.
 pub fn verify_optee(
     evidence: &OpteeEvidence,
     device: &DeviceKey,
     challenge: &[u8; 64],
     keys: &[BoundKey],
+    allowed: &[[u8; 32]],
 ) -> Result<OpteeReport, Error> {
     if evidence.signer != *device {
         return Err(Error::DeviceNotEnrolled { found: evidence.signer.modulus[..].into() });
@@ -103,14 +106,16 @@ pub fn verify_optee(
     if evidence.keys[..] != *keys {
         return Err(Error::Keys { found: evidence.keys.len() as u32, expected: keys.len() as u32 });
     }
+    let report = OpteeReport { measurement: evidence.measurement, counter: evidence.counter };
+    judge_optee(&report, allowed)?;
     let key = device.parse()?;
     let signed = [nonce(evidence), evidence.measurement].concat();
     let signature = Signature::try_from(&evidence.signature[..]).map_err(|_| Error::MeasurementSignature)?;
     key.verify(&signed, &signature).map_err(|_| Error::MeasurementSignature)?;
-    Ok(OpteeReport { measurement: evidence.measurement, counter: evidence.counter })
+    Ok(report)
 }
 
-/// Checks what runs in OP-TEE against what may.
+/// Checks what runs in OP-TEE, which was verified, against what may now.
 pub fn judge_optee(report: &OpteeReport, allowed: &[[u8; 32]]) -> Result<(), Error> {
     if allowed.contains(&report.measurement) {
         return Ok(());

@@ -22,6 +22,15 @@ pub struct Verified {
     pub verdict: TcbVerdict,
 }
 
+/// What a quote has to say of what it was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportData {
+    /// This: see [`crate::report_data`].
+    Exactly([u8; 64]),
+    /// Whoever asks looks at it himself. A quote proves nothing to somebody who does not: anyone may pass it on.
+    Any,
+}
+
 /// Judges a quote by its collateral: `root` is the trust anchor in DER, `now` in seconds since the Unix epoch.
 pub fn verify(
     quote: &[u8],
@@ -29,9 +38,13 @@ pub fn verify(
     root: &[u8],
     now: u64,
     policy: &Policy,
+    expected: ReportData,
 ) -> Result<Verified, Error> {
     let at = Moment { now, grace: policy.grace };
     let quote = Quote::parse(quote)?;
+    if let ReportData::Exactly(expected) = expected {
+        quote.report.check_report_data(&expected)?;
+    }
     let (root_der, root) = (root, &Issuer::root(root)?);
     let root_crl = &verify_crl(&collateral.root_ca_crl, root, at)?;
     let mut issuers = Issuers { root, root_der, root_crl, at, known: Vec::new() };
@@ -52,11 +65,11 @@ pub fn verify(
 
     let pck = &issuers.pck(&quote, collateral, pck_crl)?;
     let attestation_key = &certify_attestation_key(&quote.certification, pck, qe_identity)?;
-    let report = verify_quote(&quote.signed, attestation_key)?;
+    let quoted = verify_quote(&quote.signed, attestation_key)?;
     let facts = Facts { root, root_crl, pck_crl, tcb_info, qe_identity, pck, attestation_key };
-    let verdict = judge_tcb(&report, &facts, at)?;
-    judge_workload(&report, &verdict, policy)?;
-    Ok(Verified { report, pck: pck.clone(), verdict })
+    let verdict = judge_tcb(&quoted, &facts, at)?;
+    judge_workload(&quoted.report, &verdict, policy, now)?;
+    Ok(Verified { report: quoted.report, pck: pck.clone(), verdict })
 }
 
 /// Issuers below the root. The same certificate stands in several chains; it is verified once.

@@ -148,14 +148,14 @@ impl Steps {
         let attestation_key = &self.take(certified, |key| {
             format!("made and certified by Intel's quoting enclave, ISVSVN {}, on this platform", key.qe.isv_svn)
         })?;
-        let report = self.take(verify_quote(&quote.signed, attestation_key), |_| "by the attestation key".into())?;
-        self.report = Some(report.clone());
+        let quoted = self.take(verify_quote(&quote.signed, attestation_key), |_| "by the attestation key".into())?;
+        self.report = Some(quoted.report.clone());
 
         let facts = Facts { root, root_crl, pck_crl, tcb_info, qe_identity, pck, attestation_key };
-        let verdict = self.take(judge_tcb(&report, &facts, at), say_verdict)?;
+        let verdict = self.take(judge_tcb(&quoted, &facts, at), say_verdict)?;
         self.verdict = Some(verdict.clone());
-        self.take(judge_workload(&report, &verdict, policy), |()| say_policy(policy))?;
-        Ok(Verified { report, pck: pck.clone(), verdict })
+        self.take(judge_workload(&quoted.report, &verdict, policy, at.now), |()| say_policy(policy))?;
+        Ok(Verified { report: quoted.report, pck: pck.clone(), verdict })
     }
 
     /// Writes down how a step went.

@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 use holdfast_evidence::{
     certificates, certify_attestation_key, judge_tcb, judge_workload, verify, verify_crl, verify_issuer, verify_pck,
     verify_qe_identity, verify_quote, verify_tcb_info, AttestationKey, CertificateKind, Collateral, Crl, Document,
-    Error, Facts, Issuer, Moment, Part, Pck, Policy, QeIdentity, Quote, SignedDocument, TcbInfo, INTEL_ROOT,
+    Error, Facts, Issuer, Moment, Part, Pck, Policy, QeIdentity, Quote, ReportData, SignedDocument, TcbInfo,
+    INTEL_ROOT,
 };
 
 /// When the collateral of the quote was good: 2026-10-20.
@@ -62,7 +63,7 @@ impl Case {
 
     /// Nothing is known of platform or collateral: nine verifications.
     pub fn cold(&self) -> Result<(), Error> {
-        verify(&self.quote, &self.collateral, INTEL_ROOT, NOW, &self.policy).map(drop)
+        verify(&self.quote, &self.collateral, INTEL_ROOT, NOW, &self.policy, ReportData::Any).map(drop)
     }
 
     /// Platform and collateral are known, the attestation key is not: two verifications.
@@ -79,9 +80,9 @@ impl Case {
 
     fn judge(&self, quote: &Quote, attestation_key: &AttestationKey) -> Result<(), Error> {
         let Case { policy, root, root_crl, pck_crl, tcb_info, qe_identity, pck, .. } = self;
-        let report = verify_quote(&quote.signed, attestation_key)?;
+        let quoted = verify_quote(&quote.signed, attestation_key)?;
         let facts = Facts { root, root_crl, pck_crl, tcb_info, qe_identity, pck, attestation_key };
-        let verdict = judge_tcb(&report, &facts, Moment::at(NOW))?;
-        judge_workload(&report, &verdict, policy)
+        let verdict = judge_tcb(&quoted, &facts, Moment::at(NOW))?;
+        judge_workload(&quoted.report, &verdict, policy, NOW)
     }
 }

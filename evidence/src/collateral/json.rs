@@ -35,7 +35,8 @@ impl SignedDocument {
         Ok(SignedDocument { json, signature })
     }
 
-    /// Checks who signed, then reads, then checks the dates, then the signature: the cheap things first.
+    /// Checks who signed, then the signature, then reads, then checks the dates: nobody but the signer has a long document
+    /// read to its end.
     pub(super) fn verify<T: DeserializeOwned, U: Dated>(
         &self,
         document: Document,
@@ -51,14 +52,14 @@ impl SignedDocument {
         if !self.json.starts_with(b"{") {
             return Err(Error::DocumentEncoding { document });
         }
-        let json = serde_json::from_slice(&self.json).map_err(|_| Error::DocumentEncoding { document })?;
-        let parsed = parse(json)?;
         signer.check(at)?;
-        let (issued, next_update) = parsed.dates();
-        at.check_document(document, issued, next_update)?;
         if !verify_signature(&signer.public_key, &self.json, &self.signature) {
             return Err(Error::DocumentSignature { document });
         }
+        let json = serde_json::from_slice(&self.json).map_err(|_| Error::DocumentEncoding { document })?;
+        let parsed = parse(json)?;
+        let (issued, next_update) = parsed.dates();
+        at.check_document(document, issued, next_update)?;
         Ok(parsed)
     }
 }

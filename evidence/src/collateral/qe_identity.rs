@@ -15,7 +15,10 @@ use super::{
     tcb_info::LevelJson,
     Advisories, SignedDocument, TcbStatus,
 };
-use crate::{x509::Issuer, Document, Error, Moment, Tee};
+use crate::{
+    x509::{Issuer, Signer},
+    Document, Error, Moment, Tee,
+};
 
 /// The most levels of a QE identity. Intel's has at most 6.
 pub const MAX_QE_LEVELS: u32 = 32;
@@ -48,7 +51,7 @@ pub struct QeIdentity {
     /// From the highest security version to the lowest.
     pub levels: BoundedVec<QeLevel, ConstU32<MAX_QE_LEVELS>>,
     /// As in [`crate::TcbInfo`].
-    pub signer: [u8; 20],
+    pub signer: Signer,
 }
 
 /// What is known of QEs that have at least this security version.
@@ -67,6 +70,16 @@ pub struct QeLevel {
 /// Verifies a QE identity, which `signer` signed.
 pub fn verify_qe_identity(input: &SignedDocument, signer: &Issuer, at: Moment) -> Result<QeIdentity, Error> {
     input.verify(DOCUMENT, signer, at, |json: Json| json.parse(signer))
+}
+
+impl QeIdentity {
+    /// Whether it takes the place of one for the same TEE that is kept: it is of a later day, and of no earlier evaluation. Intel
+    /// publishes two evaluations side by side, and goes on dating both anew.
+    pub fn supersedes(&self, before: &QeIdentity) -> bool {
+        self.tee == before.tee
+            && self.issued > before.issued
+            && self.evaluation_data_number >= before.evaluation_data_number
+    }
 }
 
 impl Dated for QeIdentity {
@@ -106,9 +119,9 @@ impl Json {
             _ => return Err(Error::DocumentId { document: DOCUMENT, found: self.id }),
         };
         let levels = self.tcb_levels.into_iter().map(|level| {
-            use TcbStatus::{ConfigurationNeeded, OutOfDate, OutOfDateConfigurationNeeded, Revoked, UpToDate};
-            let statuses = [UpToDate, OutOfDate, ConfigurationNeeded, OutOfDateConfigurationNeeded, Revoked];
-            if !statuses.contains(&level.tcb_status) {
+            // Intel's QE identities have no others, and its library takes any other for outdated.
+            use TcbStatus::{OutOfDate, Revoked, UpToDate};
+            if ![UpToDate, OutOfDate, Revoked].contains(&level.tcb_status) {
                 return Err(Error::LevelStatus { document: DOCUMENT, found: level.tcb_status });
             }
             let advisories = advisories(DOCUMENT, level.advisory_ids)?;
@@ -129,7 +142,7 @@ impl Json {
             mr_signer: self.mrsigner,
             isv_prod_id: self.isvprodid,
             levels: bounded(DOCUMENT, levels)?,
-            signer: signer.serial,
+            signer: signer.signer(),
         })
     }
 }

@@ -13,7 +13,10 @@ use super::{
     json::{advisories, bounded, check_order, present, Component, Date, Dated, IsvSvn},
     Advisories, SignedDocument, TcbStatus,
 };
-use crate::{x509::Issuer, Document, Error, Moment, Tee};
+use crate::{
+    x509::{Issuer, Signer},
+    Document, Error, Moment, Tee,
+};
 
 /// The most levels of TCB info. Intel's has some 20.
 pub const MAX_LEVELS: u32 = 64;
@@ -44,8 +47,8 @@ pub struct TcbInfo {
     pub tdx_module_identities: BoundedVec<TdxModuleIdentity, ConstU32<MAX_MODULES>>,
     /// From the highest security versions to the lowest.
     pub levels: BoundedVec<TcbLevel, ConstU32<MAX_LEVELS>>,
-    /// The certificate of whoever signed it, so that it can be asked later whether that was revoked.
-    pub signer: [u8; 20],
+    /// Who signed it.
+    pub signer: Signer,
 }
 
 /// What is known of platforms that have at least these security versions.
@@ -103,6 +106,16 @@ pub struct TdxModuleLevel {
 /// Verifies TCB info, which `signer` signed.
 pub fn verify_tcb_info(input: &SignedDocument, signer: &Issuer, at: Moment) -> Result<TcbInfo, Error> {
     input.verify(DOCUMENT, signer, at, |json: Json| json.parse(signer))
+}
+
+impl TcbInfo {
+    /// Whether it takes the place of one for the same platforms that is kept: it is of a later day, and of no earlier evaluation. Intel
+    /// publishes two evaluations side by side, and goes on dating both anew.
+    pub fn supersedes(&self, before: &TcbInfo) -> bool {
+        (self.tee, self.fmspc, self.pce_id) == (before.tee, before.fmspc, before.pce_id)
+            && self.issued > before.issued
+            && self.evaluation_data_number >= before.evaluation_data_number
+    }
 }
 
 impl Dated for TcbInfo {
@@ -205,7 +218,7 @@ impl Json {
             tdx_module: self.tdx_module.map(ModuleJson::parse),
             tdx_module_identities: bounded(DOCUMENT, identities)?,
             levels: bounded(DOCUMENT, levels)?,
-            signer: signer.serial,
+            signer: signer.signer(),
         })
     }
 }

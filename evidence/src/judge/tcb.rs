@@ -10,7 +10,7 @@ use crate::{
     collateral::{Advisories, QeIdentity, TcbInfo, TcbStatus, TdxModule, TdxModuleIdentity},
     quote::{Report, TdReport},
     steps::equal_under,
-    AttestationKey, CertificateKind, Crl, Document, Error, Issuer, Moment, Pck, Tee,
+    AttestationKey, Crl, Document, Error, Issuer, Moment, Part, Pck, Quoted, Tee,
 };
 
 /// What was verified before, and by which a report is judged.
@@ -47,10 +47,17 @@ pub struct TcbVerdict {
     pub qe_date: u64,
     /// The last second at which all that this rests on is good, without grace.
     pub good_until: u64,
+    /// The last second at which all certificates among that are good. These have no grace.
+    pub certificates_until: u64,
 }
 
 /// Judges a platform. Dates and revocations are checked again: what was good when it was verified may not be any more.
-pub fn judge_tcb(report: &Report, facts: &Facts<'_>, at: Moment) -> Result<TcbVerdict, Error> {
+pub fn judge_tcb(quoted: &Quoted, facts: &Facts<'_>, at: Moment) -> Result<TcbVerdict, Error> {
+    let Quoted { report, attestation_key: signed_by } = quoted;
+    if *signed_by != facts.attestation_key.public_key {
+        let expected = facts.attestation_key.public_key.into();
+        return Err(Error::AttestationKey { found: (*signed_by).into(), expected });
+    }
     facts.check(at)?;
     let Facts { tcb_info, qe_identity, pck, attestation_key, .. } = *facts;
     let tee = match report {
@@ -94,7 +101,8 @@ pub fn judge_tcb(report: &Report, facts: &Facts<'_>, at: Moment) -> Result<TcbVe
         evaluation_data_number: tcb_info.evaluation_data_number.min(qe_identity.evaluation_data_number),
         date: level.date,
         qe_date: qe.date,
-        good_until: facts.good_until(),
+        good_until: facts.documents_until().min(facts.certificates_until()),
+        certificates_until: facts.certificates_until(),
     })
 }
 
@@ -102,27 +110,32 @@ impl Facts<'_> {
     /// Checks that they belong together, and that all of them are still good.
     fn check(&self, at: Moment) -> Result<(), Error> {
         let Facts { root, root_crl, pck_crl, tcb_info, qe_identity, pck, attestation_key } = *self;
-        root.check(at)?;
+        root.check_root(at)?;
         if (attestation_key.pck, attestation_key.ca_name) != (pck.serial, pck.ca_name) {
             return Err(Error::AttestationKeyPck { found: attestation_key.pck.into(), expected: pck.serial.into() });
         }
         pck.check(root, root_crl, pck_crl, at)?;
-        for signer in [&tcb_info.signer, &qe_identity.signer] {
-            root_crl.check_not_revoked(CertificateKind::TcbSigner, root, signer, at)?;
-        }
+        tcb_info.signer.check(Part::TcbInfoIssuerChain, root, root_crl, at)?;
+        qe_identity.signer.check(Part::QeIdentityIssuerChain, root, root_crl, at)?;
         at.check_document(Document::TcbInfo, tcb_info.issued, tcb_info.next_update)?;
         at.check_document(Document::QeIdentity, qe_identity.issued, qe_identity.next_update)
     }
 
-    fn good_until(&self) -> u64 {
-        let Facts { root, root_crl, pck_crl, tcb_info, qe_identity, pck, .. } = *self;
-        let documents = [
+    fn documents_until(&self) -> u64 {
+        let Facts { root_crl, pck_crl, tcb_info, qe_identity, .. } = *self;
+        let ends = [
             Document::RootCrl.last_second(root_crl.next_update),
             Document::PckCrl.last_second(pck_crl.next_update),
             Document::TcbInfo.last_second(tcb_info.next_update),
             Document::QeIdentity.last_second(qe_identity.next_update),
         ];
-        documents.into_iter().fold(root.not_after.min(pck.not_after), u64::min)
+        ends.into_iter().fold(u64::MAX, u64::min)
+    }
+
+    fn certificates_until(&self) -> u64 {
+        let Facts { root, tcb_info, qe_identity, pck, .. } = *self;
+        let ends = [root.not_after, pck.not_after, tcb_info.signer.not_after, qe_identity.signer.not_after];
+        ends.into_iter().fold(u64::MAX, u64::min)
     }
 }
 

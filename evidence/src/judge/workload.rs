@@ -10,8 +10,13 @@ use crate::{
 /// INIT in an enclave's ATTRIBUTES.
 const SGX_INIT: u8 = 0x01;
 
-/// Judges a workload: its attributes, its measurements, and its platform's verdict.
-pub fn judge_workload(report: &Report, verdict: &TcbVerdict, policy: &Policy) -> Result<(), Error> {
+/// Judges a workload: its attributes, its measurements, and its platform's verdict, `now` in seconds since the Unix epoch.
+/// A verdict that was kept is good as long as what it rests on, with the policy's grace.
+pub fn judge_workload(report: &Report, verdict: &TcbVerdict, policy: &Policy, now: u64) -> Result<(), Error> {
+    let (good_until, grace) = (verdict.good_until, policy.grace);
+    if now > good_until.saturating_add(grace).min(verdict.certificates_until) {
+        return Err(Error::VerdictExpired { good_until, grace, now });
+    }
     match report {
         Report::Sgx(report) => check_enclave(report)?,
         Report::Tdx(report) => check_trust_domain(report, &policy.td)?,
@@ -93,12 +98,13 @@ fn check_trust_domain(report: &TdReport, allowed: &TdFeatures) -> Result<(), Err
     if report.xfam & !allowed_xfam != 0 {
         return Err(Error::Xfam { found: report.xfam, allowed: allowed_xfam });
     }
-    if let Some(tdx_15) = &report.tdx_15 {
-        if !allowed.service_td && tdx_15.mr_service_td != [0; 48] {
-            return Err(Error::ServiceTd { found: tdx_15.mr_service_td.into() });
-        }
+    // From TDX 1.5ex on those that were bound at the start and those that are bound now are told apart.
+    let at_start = report.tdx_15.iter().map(|report| &report.mr_service_td);
+    let ever = report.tdx_15_ex.iter().flat_map(|report| [&report.initial_service_td.0, &report.current_service_td.0]);
+    match at_start.chain(ever).find(|hash| **hash != [0; 48]) {
+        Some(found) if !allowed.service_td => Err(Error::ServiceTd { found: (*found).into() }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn equal<const N: usize>(register: Register, found: &[u8; N], expected: &Option<[u8; N]>) -> Result<(), Error> {

@@ -37,7 +37,7 @@ fn evidence(bits: &str, signature: &str) -> OpteeEvidence {
 }
 
 fn judge(evidence: &OpteeEvidence) -> Result<OpteeReport, Error> {
-    verify_optee(evidence, &evidence.signer, &evidence.challenge, &evidence.keys)
+    verify_optee(evidence, &evidence.signer, &evidence.challenge, &evidence.keys, &[evidence.measurement])
 }
 
 #[test]
@@ -46,16 +46,22 @@ fn what_an_enrolled_device_signed_says_what_runs_there() {
         let evidence = evidence(bits, "signature");
         let report = OpteeReport { measurement: evidence.measurement, counter: 7 };
         assert_eq!(judge(&evidence), Ok(report.clone()), "{bits}");
-        assert_eq!(judge_optee(&report, &[[0; 32], evidence.measurement]), Ok(()));
-        assert!(matches!(judge_optee(&report, &[[0; 32]]), Err(Error::Measurement { .. })));
-        assert!(matches!(judge_optee(&report, &[]), Err(Error::Measurement { .. })));
+        let by = |allowed: &[[u8; 32]]| {
+            let again = judge_optee(&report, allowed);
+            let at_once = verify_optee(&evidence, &evidence.signer, &evidence.challenge, &evidence.keys, allowed);
+            assert_eq!(at_once.map(drop), again);
+            again
+        };
+        assert_eq!(by(&[[0; 32], evidence.measurement]), Ok(()));
+        assert!(matches!(by(&[[0; 32]]), Err(Error::Measurement { .. })));
+        assert!(matches!(by(&[]), Err(Error::Measurement { .. })));
     }
 }
 
 #[test]
 fn another_device_is_refused_even_with_a_good_signature() {
     let (one, other) = (evidence("2048", "signature"), evidence("3072", "signature"));
-    let error = verify_optee(&one, &other.signer, &one.challenge, &one.keys);
+    let error = verify_optee(&one, &other.signer, &one.challenge, &one.keys, &[one.measurement]);
     assert_eq!(error, Err(Error::DeviceNotEnrolled { found: one.signer.modulus[..].into() }));
 }
 
@@ -85,12 +91,12 @@ fn whatever_is_changed_in_the_evidence_or_expected_of_it_refuses_it() {
     let mut challenge = good.challenge;
     challenge[0] ^= 1;
     let expected = Error::ReportData { found: good.challenge.into(), expected: challenge.into() };
-    assert_eq!(verify_optee(&good, &good.signer, &challenge, &good.keys), Err(expected));
+    assert_eq!(verify_optee(&good, &good.signer, &challenge, &good.keys, &[good.measurement]), Err(expected));
     let one = Err(Error::Keys { found: 2, expected: 1 });
-    assert_eq!(verify_optee(&good, &good.signer, &good.challenge, &good.keys[..1]), one);
+    assert_eq!(verify_optee(&good, &good.signer, &good.challenge, &good.keys[..1], &[good.measurement]), one);
     let turned: Vec<_> = good.keys.iter().rev().cloned().collect();
     let two = Err(Error::Keys { found: 2, expected: 2 });
-    assert_eq!(verify_optee(&good, &good.signer, &good.challenge, &turned), two);
+    assert_eq!(verify_optee(&good, &good.signer, &good.challenge, &turned, &[good.measurement]), two);
 }
 
 #[test]

@@ -106,6 +106,15 @@ impl Report {
             Report::Tdx(report) => &report.report_data,
         }
     }
+
+    /// Checks what the workload had put there.
+    pub fn check_report_data(&self, expected: &[u8; 64]) -> Result<(), Error> {
+        let found = self.report_data();
+        if found != expected {
+            return Err(Error::ReportData { found: (*found).into(), expected: (*expected).into() });
+        }
+        Ok(())
+    }
 }
 
 impl EnclaveReport {

@@ -4,6 +4,6 @@ mod attestation_key;
 mod quote;
 
 pub use attestation_key::{certify_attestation_key, AttestationKey, QeReport};
-pub use quote::verify_quote;
+pub use quote::{verify_quote, Quoted};
 
 pub(crate) use attestation_key::{equal_under, SGX_DEBUG};

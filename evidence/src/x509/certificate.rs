@@ -25,7 +25,7 @@ use x509_cert::{
 
 use super::{
     signed::{verifying_key, Signed, ECDSA_WITH_SHA256},
-    Issuer, Serial,
+    Issuer, Serial, MAX_EXTENSIONS,
 };
 use crate::{CertificateKind, Error, Moment};
 
@@ -115,6 +115,9 @@ impl<'a> Certificate<'a> {
     pub(super) fn check_use(&self, expected: Use) -> Result<(), Error> {
         let certificate = self.kind;
         let extensions = self.tbs.extensions().map(Vec::as_slice).unwrap_or_default();
+        if extensions.len() > MAX_EXTENSIONS {
+            return Err(Error::CertificateEncoding { certificate });
+        }
         for (index, Extension { extn_id, critical, extn_value }) in extensions.iter().enumerate() {
             let known = [BasicConstraints::OID, KeyUsage::OID].contains(extn_id);
             // These limit what a certificate is good for, whether they are critical or not.
@@ -172,6 +175,6 @@ fn is_sequence(der: &[u8]) -> bool {
 }
 
 /// SHA-256 of a name's DER.
-pub(super) fn name_digest(name: &Name) -> Option<[u8; 32]> {
+fn name_digest(name: &Name) -> Option<[u8; 32]> {
     Some(Sha256::digest(name.to_der().ok()?).into())
 }

@@ -5,11 +5,12 @@ use alloc::{string::ToString, vec::Vec};
 use bounded_collections::{BoundedVec, ConstU32};
 use codec::{Decode, Encode, MaxEncodedLen};
 use der::{
-    asn1::{GeneralizedTime, ObjectIdentifier, UintRef},
+    asn1::{AnyRef, GeneralizedTime, ObjectIdentifier, UintRef},
     oid::AssociatedOid,
-    Decode as _, Encode as _,
+    Decode as _, Encode as _, Reader as _, SliceReader, Tag,
 };
 use scale_info::TypeInfo;
+use sha2::{Digest, Sha256};
 use x509_cert::{
     crl::TbsCertList,
     ext::{
@@ -20,9 +21,8 @@ use x509_cert::{
 };
 
 use super::{
-    certificate::name_digest,
     signed::{Signed, ECDSA_WITH_SHA256},
-    Issuer, IssuerKind, Serial,
+    Issuer, IssuerKind, Serial, MAX_EXTENSIONS,
 };
 use crate::{CertificateKind, Document, Error, Moment, Part};
 
@@ -53,6 +53,15 @@ pub fn verify_crl(der: &[u8], issuer: &Issuer, at: Moment) -> Result<Crl, Error>
         return Err(Error::TooLong { part: Part::Crl, found: der.len() as u32, most: MAX_CRL as u32 });
     }
     let signed = Signed::read(der).ok_or(Error::DocumentEncoding { document })?;
+    // Nobody but the issuer has a long list read to its end.
+    let name = issuer_name(signed.tbs).ok_or(Error::DocumentEncoding { document })?;
+    if name != issuer.name || issuer.kind == IssuerKind::TcbSigner {
+        return Err(Error::CrlSigner { expected: issuer.kind });
+    }
+    issuer.check(at)?;
+    if !signed.verify(&issuer.public_key) {
+        return Err(Error::DocumentSignature { document });
+    }
     let list = TbsCertList::<x509_cert::certificate::Rfc5280>::from_der(signed.tbs)
         .map_err(|_| Error::DocumentEncoding { document })?;
     // What was read is what stands there: nothing was left out, sorted or otherwise forgiven.
@@ -60,12 +69,7 @@ pub fn verify_crl(der: &[u8], issuer: &Issuer, at: Moment) -> Result<Crl, Error>
         return Err(Error::DocumentEncoding { document });
     }
     let crl = parse(&list, issuer, document)?;
-
-    issuer.check(at)?;
     crl.check(at)?;
-    if !signed.verify(&issuer.public_key) {
-        return Err(Error::DocumentSignature { document });
-    }
     if issuer.kind == IssuerKind::Root && crl.revokes(&issuer.serial) {
         return Err(Error::CertificateRevoked { certificate: CertificateKind::Root, serial: issuer.serial.into() });
     }
@@ -73,9 +77,14 @@ pub fn verify_crl(der: &[u8], issuer: &Issuer, at: Moment) -> Result<Crl, Error>
 }
 
 impl Crl {
+    /// Whether it takes the place of one that is kept: it is the same issuer's, and later.
+    pub fn supersedes(&self, before: &Crl) -> bool {
+        (self.issuer, self.issuer_name) == (before.issuer, before.issuer_name) && self.this_update > before.this_update
+    }
+
     /// Whether it revokes a certificate of its issuer.
     pub fn revokes(&self, serial: &Serial) -> bool {
-        self.revoked.binary_search(serial).is_ok()
+        self.revoked.contains(serial)
     }
 
     /// Checks that it is good at a time.
@@ -119,14 +128,22 @@ fn document(issuer: IssuerKind) -> Document {
     }
 }
 
+/// SHA-256 of the name of whoever says that he issued the list: after its version, if it has one, and the algorithm (RFC
+/// 5280, 5.1.2).
+fn issuer_name(tbs: &[u8]) -> Option<[u8; 32]> {
+    let whole = AnyRef::from_der(tbs).ok()?;
+    let mut elements = SliceReader::new(whole.value()).ok()?;
+    if Tag::peek(&elements).ok()? == Tag::Integer {
+        elements.tlv_bytes().ok()?;
+    }
+    elements.tlv_bytes().ok()?;
+    Some(Sha256::digest(elements.tlv_bytes().ok()?).into())
+}
+
 fn parse(list: &TbsCertList, issuer: &Issuer, document: Document) -> Result<Crl, Error> {
     let encoding = || Error::DocumentEncoding { document };
     if list.version != Version::V2 || list.signature.oid != ECDSA_WITH_SHA256 || list.signature.parameters.is_some() {
         return Err(encoding());
-    }
-    let name = name_digest(&list.issuer).ok_or_else(encoding)?;
-    if name != issuer.name || issuer.kind == IssuerKind::TcbSigner {
-        return Err(Error::CrlSigner { expected: issuer.kind });
     }
     let entries = list.revoked_certificates.as_deref().unwrap_or_default();
     let extensions = list.crl_extensions.as_deref().unwrap_or_default();
@@ -165,6 +182,10 @@ fn check_extensions(document: Document, extensions: &[Extension]) -> Result<(), 
     ];
     /// RFC 5280, 5.3.2.
     const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
+    if extensions.len() > MAX_EXTENSIONS {
+        let (found, most) = (extensions.len() as u32, MAX_EXTENSIONS as u32);
+        return Err(Error::TooMany { document, found, most });
+    }
     for (index, Extension { extn_id, critical, extn_value }) in extensions.iter().enumerate() {
         if *critical || NARROWING.contains(extn_id) {
             return Err(Error::CrlExtension { document, found: extn_id.to_string() });

@@ -8,7 +8,7 @@ use super::{
     certificate::{Certificate, Use},
     Crl, Serial,
 };
-use crate::{CertificateKind, Error, Moment};
+use crate::{CertificateKind, Error, Moment, Part};
 
 /// What somebody whose certificate was verified may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, MaxEncodedLen, TypeInfo)]
@@ -67,6 +67,8 @@ pub struct Issuer {
     pub name: [u8; 32],
     /// P-256, affine: x, then y.
     pub public_key: [u8; 64],
+    /// [`Self::id`] of the root that issued its certificate; the root's own, if it is one.
+    pub root: [u8; 32],
     /// The serial number of its certificate.
     pub serial: Serial,
     /// From when on its certificate is good, in seconds since the Unix epoch.
@@ -75,12 +77,25 @@ pub struct Issuer {
     pub not_after: u64,
 }
 
+/// Whose signature something rests on that is kept: enough to ask later whether that is still good.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+pub struct Signer {
+    /// As in [`Issuer`].
+    pub root: [u8; 32],
+    /// As in [`Issuer`].
+    pub serial: Serial,
+    /// As in [`Issuer`].
+    pub not_before: u64,
+    /// As in [`Issuer`].
+    pub not_after: u64,
+}
+
 impl Issuer {
     /// The trust anchor. Nothing vouches for it but whoever gives it: only that it is fit for one is checked.
     pub fn root(der: &[u8]) -> Result<Issuer, Error> {
         let certificate = Certificate::read(CertificateKind::Root, der)?;
         certificate.check_use(Use::Issues)?;
-        let root = issuer(&certificate, CertificateKind::Root, IssuerKind::Root)?;
+        let root = issuer(&certificate, CertificateKind::Root, IssuerKind::Root, None)?;
         if certificate.issuer() != Some(root.name) {
             return Err(Error::CertificateIssuer { certificate: CertificateKind::Root, expected: IssuerKind::Root });
         }
@@ -89,8 +104,23 @@ impl Issuer {
 
     /// What tells it from all others, those of the same name with another key among them: SHA-256 of SHA-256 of its name
     /// in DER, and its key. What it issued and what it revoked belong together by this.
-    pub(crate) fn id(&self) -> [u8; 32] {
-        Sha256::new().chain_update(self.name).chain_update(self.public_key).finalize().into()
+    pub fn id(&self) -> [u8; 32] {
+        id(&self.name, &self.public_key)
+    }
+
+    /// What is kept of it with what it signed.
+    pub(crate) fn signer(&self) -> Signer {
+        let Issuer { root, serial, not_before, not_after, .. } = *self;
+        Signer { root, serial, not_before, not_after }
+    }
+
+    /// Checks that it is a root, and good at a time.
+    pub(crate) fn check_root(&self, at: Moment) -> Result<(), Error> {
+        if self.kind != IssuerKind::Root {
+            let (certificate, found) = (CertificateKind::Root, self.kind.common_name().into());
+            return Err(Error::CertificateName { certificate, found });
+        }
+        self.check(at)
     }
 
     /// Checks that its certificate is good at a time.
@@ -125,19 +155,40 @@ pub fn verify_issuer(
     let name = read.common_name();
     let kind = IssuerKind::of(&name).filter(fits).ok_or(Error::CertificateName { certificate, found: name })?;
     read.check_use(kind.key_use())?;
-    let issuer = issuer(&read, certificate, kind)?;
-    root.check(at)?;
+    let issuer = issuer(&read, certificate, kind, Some(root))?;
+    root.check_root(at)?;
     read.check_issued(root, at)?;
     root_crl.check_not_revoked(certificate, root, &issuer.serial, at)?;
     Ok(issuer)
 }
 
-fn issuer(read: &Certificate<'_>, certificate: CertificateKind, kind: IssuerKind) -> Result<Issuer, Error> {
+impl Signer {
+    /// Checks that its certificate is one of this root's, good at a time, and not revoked.
+    pub(crate) fn check(&self, part: Part, root: &Issuer, root_crl: &Crl, at: Moment) -> Result<(), Error> {
+        if self.root != root.id() {
+            return Err(Error::RootDiffers { part });
+        }
+        at.check_certificate(CertificateKind::TcbSigner, self.not_before, self.not_after)?;
+        root_crl.check_not_revoked(CertificateKind::TcbSigner, root, &self.serial, at)
+    }
+}
+
+fn id(name: &[u8; 32], public_key: &[u8; 64]) -> [u8; 32] {
+    Sha256::new().chain_update(name).chain_update(public_key).finalize().into()
+}
+
+fn issuer(
+    read: &Certificate<'_>,
+    certificate: CertificateKind,
+    kind: IssuerKind,
+    root: Option<&Issuer>,
+) -> Result<Issuer, Error> {
     let found = read.common_name();
     if found != kind.common_name() {
         return Err(Error::CertificateName { certificate, found });
     }
     let name = read.subject().ok_or(Error::CertificateEncoding { certificate })?;
     let Certificate { public_key, serial, not_before, not_after, .. } = *read;
-    Ok(Issuer { kind, name, public_key, serial, not_before, not_after })
+    let root = root.map_or_else(|| id(&name, &public_key), Issuer::id);
+    Ok(Issuer { kind, name, public_key, root, serial, not_before, not_after })
 }

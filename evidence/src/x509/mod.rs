@@ -9,11 +9,14 @@ mod pem;
 mod signed;
 
 pub use crl::{verify_crl, Crl, MAX_CRL, MAX_REVOKED};
-pub use issuer::{verify_issuer, Issuer, IssuerKind};
+pub use issuer::{verify_issuer, Issuer, IssuerKind, Signer};
 pub use pck::{verify_pck, Configuration, Pck, SgxExtension};
 
 pub use pem::certificates;
 pub(crate) use signed::verify as verify_signature;
+
+/// The most extensions of a certificate, of a list, or of one entry of a list. Intel's have at most seven.
+const MAX_EXTENSIONS: usize = 16;
 
 /// A serial number: big endian, without leading zeros but padded to 20 bytes with zeros in front.
 pub type Serial = [u8; 20];

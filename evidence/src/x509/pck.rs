@@ -7,7 +7,7 @@ use super::{
     certificate::{Certificate, Use},
     extension, Crl, Issuer, IssuerKind, Serial,
 };
-use crate::{CertificateKind, Error, Moment};
+use crate::{CertificateKind, Error, Moment, Part};
 
 /// The common name in a PCK certificate.
 pub(crate) const PCK_NAME: &str = "Intel SGX PCK Certificate";
@@ -21,6 +21,8 @@ pub struct Pck {
     pub ca: IssuerKind,
     /// SHA-256 of SHA-256 of its name in DER, and its key.
     pub ca_name: [u8; 32],
+    /// [`Issuer::id`] of the root that issued that one's certificate.
+    pub root: [u8; 32],
     /// The serial number of that one's certificate.
     pub ca_serial: Serial,
     /// The serial number of its own.
@@ -86,6 +88,7 @@ pub fn verify_pck(der: &[u8], ca: &Issuer, crl: &Crl, at: Moment) -> Result<Pck,
         public_key: read.public_key,
         ca: ca.kind,
         ca_name: ca.id(),
+        root: ca.root,
         ca_serial: ca.serial,
         serial: read.serial,
         not_before: read.not_before.max(ca.not_before),
@@ -98,6 +101,9 @@ impl Pck {
     /// Checks that both certificates are good at a time, and that neither was revoked: by the root the CA's, by the CA
     /// its own.
     pub(crate) fn check(&self, root: &Issuer, root_crl: &Crl, crl: &Crl, at: Moment) -> Result<(), Error> {
+        if self.root != root.id() {
+            return Err(Error::RootDiffers { part: Part::PckChain });
+        }
         at.check_certificate(CertificateKind::Pck, self.not_before, self.not_after)?;
         root_crl.check_not_revoked(CertificateKind::PckCa, root, &self.ca_serial, at)?;
         crl.check_not_revoked_by(CertificateKind::Pck, (self.ca, &self.ca_name), &self.serial, at)

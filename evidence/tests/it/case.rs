@@ -9,7 +9,7 @@ use holdfast_evidence::{
     mock::{qe_report_data, BodyKind, EnclaveReport, Key, Kind, Parts, Plan, Signed, Unsigned},
     verify, verify_crl, verify_issuer, verify_pck, verify_qe_identity, verify_quote, verify_tcb_info, AttestationKey,
     CertificateKind, Collateral, Crl, Document, Error, Facts, Issuer, Moment, Part, Pck, Policy, QeIdentity, Quote,
-    Report, SignedDocument, Statuses, TcbInfo, TcbStatus, Verified,
+    Quoted, ReportData, SignedDocument, Statuses, TcbInfo, TcbStatus, Verified,
 };
 use sha2::{Digest, Sha256};
 
@@ -33,7 +33,7 @@ pub(crate) fn judge_by(
     policy: &Policy,
 ) -> Result<Verified, Error> {
     let policy = &kept(policy);
-    let at_once = verify(quote, collateral, root, now, policy);
+    let at_once = verify(quote, collateral, root, now, policy, ReportData::Any);
     let by_steps = steps(quote, collateral, root, now, policy);
     assert_eq!(at_once, by_steps, "all at once, and step by step");
     if let Err(error) = &at_once {
@@ -80,7 +80,7 @@ pub(crate) struct Kept {
     pub(crate) qe_identity: QeIdentity,
     pub(crate) pck: Pck,
     pub(crate) attestation_key: AttestationKey,
-    pub(crate) report: Report,
+    pub(crate) quoted: Quoted,
 }
 
 impl Kept {
@@ -140,9 +140,9 @@ impl Kept {
         let inputs = (&certification, &pck, &qe_identity);
         let certify = || certify_attestation_key(&certification, &pck, &qe_identity);
         let attestation_key = known("attestation key", &inputs, certify)?;
-        let report = kept(&verify_quote(&signed, &attestation_key)?);
-        assert_eq!(report, quote.report);
-        Ok(Kept { root, root_crl, ca, pck_crl, tcb_signer, tcb_info, qe_identity, pck, attestation_key, report })
+        let quoted = kept(&verify_quote(&signed, &attestation_key)?);
+        assert_eq!(quoted.report, quote.report);
+        Ok(Kept { root, root_crl, ca, pck_crl, tcb_signer, tcb_info, qe_identity, pck, attestation_key, quoted })
     }
 
     pub(crate) fn facts(&self) -> Facts<'_> {
@@ -154,9 +154,9 @@ impl Kept {
 fn steps(quote: &[u8], collateral: &Collateral, root: &[u8], now: u64, policy: &Policy) -> Result<Verified, Error> {
     let at = Moment { now, grace: policy.grace };
     let found = Kept::of(quote, collateral, root, at)?;
-    let verdict = kept(&judge_tcb(&found.report, &found.facts(), at)?);
-    judge_workload(&found.report, &verdict, policy)?;
-    Ok(Verified { report: found.report, pck: found.pck, verdict })
+    let verdict = kept(&judge_tcb(&found.quoted, &found.facts(), at)?);
+    judge_workload(&found.quoted.report, &verdict, policy, now)?;
+    Ok(Verified { report: found.quoted.report, pck: found.pck, verdict })
 }
 
 fn check_root(part: Part, above: &[Vec<u8>], root: &[u8]) -> Result<(), Error> {

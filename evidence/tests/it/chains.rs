@@ -74,10 +74,15 @@ fn chains_have_at_most_three_certificates() {
     for (part, chain) in chains() {
         let many = Some(Error::CertificateCount { part, most: 3 });
         assert_eq!(with(chain, |pem| *pem = pem.repeat(2)), many);
-        // They are counted before they are decoded, so that a thousand cost no more than four.
+        // They are counted before they are decoded, and measured before that, so that a thousand cost no more than four.
         let tiny = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
-        for count in [4, 1000, 100_000] {
+        for count in [4, 18 * 1024 / tiny.len()] {
             assert_eq!(with(chain, |pem| *pem = tiny.repeat(count)), many);
+        }
+        for count in [1000, 100_000] {
+            let found = (tiny.len() * count) as u32;
+            let long = Some(Error::TooLong { part, found, most: 18 * 1024 });
+            assert_eq!(with(chain, |pem| *pem = tiny.repeat(count)), long);
         }
     }
     // As many as fit into a quote.

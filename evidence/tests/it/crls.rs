@@ -290,3 +290,30 @@ fn what_is_revoked_is_found_wherever_it_stands() {
     }
     assert_eq!(list.revoked.len(), numbers.len());
 }
+
+#[test]
+fn lists_and_their_entries_have_at_most_sixteen_extensions() {
+    let extra = |count: u32| (0..count).map(|number| extension(&format!("1.2.3.{number}"), false)).collect::<Vec<_>>();
+    for (document, _, which) in ALL {
+        // Two others are there: its number, and the key of its issuer.
+        for (count, error) in [(14, None), (15, Some(Error::TooMany { document, found: 17, most: 16 }))] {
+            assert_eq!(with(which, |it| it.extra = extra(count)), error);
+        }
+        let entry = |count| Revoked { reason: None, extra: extra(count), ..Revoked::new(serial(1), NOW) };
+        for (count, error) in [(16, None), (17, Some(Error::TooMany { document, found: 17, most: 16 }))] {
+            assert_eq!(with(which, |it| it.revoked = vec![entry(count)]), error);
+        }
+    }
+}
+
+// Whoever can name an issuer can write a list that costs much to read: nobody reads it but for the issuer's signature.
+#[test]
+fn a_list_that_its_issuer_did_not_sign_is_not_read() {
+    for (document, _, which) in ALL {
+        let unsigned = with(which, |it| {
+            it.signed_by = Key::Other("somebody");
+            it.version = Some(7);
+        });
+        assert_eq!(unsigned, Some(Error::DocumentSignature { document }));
+    }
+}

@@ -237,3 +237,19 @@ fn dates_are_in_utc_to_the_second() {
         assert_eq!(with(document, |it| it["tcbLevels"][0]["tcbDate"] = json!("9999-12-31T23:59:59Z")), None);
     }
 }
+
+// As with lists.
+#[test]
+fn a_document_that_its_signer_did_not_sign_is_not_read() {
+    for document in BOTH {
+        let error = changed::<Plan>(Kind::Td15, |it| {
+            (it.tcb_info_signed_by, it.qe_identity_signed_by) = (Key::Pck, Key::TcbSigner);
+            it.tcb_info.version = 7;
+            if document == Document::QeIdentity {
+                *it = Plan { qe_identity_signed_by: Key::Pck, ..Plan::new(Kind::Td15, NOW) };
+                it.qe_identity.version = 7;
+            }
+        });
+        assert_eq!(error.err(), Some(Error::DocumentSignature { document }));
+    }
+}

@@ -2,7 +2,7 @@
 
 use holdfast_evidence::{
     mock::{BodyKind, Kind, Parts, Plan, Signed},
-    verify_quote, Error, Part, Policy, Quote, SignedReport,
+    verify, verify_quote, Error, Part, Policy, Quote, ReportData, SignedReport,
 };
 
 use crate::case::{changed, judge, refused, Kept, Row, Stage, NOW, TDS};
@@ -309,4 +309,20 @@ fn whatever_is_left_out_inside_a_mock_quote_is_refused() {
         (|it| it.chains.quote.clear(), Error::Pem { part: Part::PckChain }),
     ];
     refused(&Kind::ALL, &rows);
+}
+
+#[test]
+fn a_quote_says_what_it_has_to_say_or_is_not_looked_at() {
+    for kind in Kind::ALL {
+        let Signed { quote, collateral, root } = Plan::new(kind, NOW).finish();
+        let with = |expected| verify(&quote, &collateral, &root, NOW, &Policy::strict(), expected);
+        let found = *with(ReportData::Any).expect("a good quote").report.report_data();
+        assert_eq!(with(ReportData::Exactly(found)), with(ReportData::Any));
+        for byte in [0, 31, 32, 63] {
+            let mut expected = found;
+            expected[byte] ^= 1;
+            let error = Error::ReportData { found: found.into(), expected: expected.into() };
+            assert_eq!(with(ReportData::Exactly(expected)), Err(error));
+        }
+    }
 }

@@ -2,11 +2,11 @@
 //! what is made by hand here, each check of a step is reached that the steps before it would have made.
 
 use holdfast_evidence::{
-    certify_attestation_key, judge_tcb,
-    mock::{CertificateName, Kind, Plan, Revoked},
+    certify_attestation_key, judge_tcb, judge_workload,
+    mock::{CertificateName, Key, Kind, Plan, Revoked, Seed},
     verify_crl, verify_issuer, verify_pck, verify_qe_identity, verify_quote, verify_tcb_info, AttestationKey,
-    CertificateKind, Crl, Document, Error, Issuer, IssuerKind, Moment, Pck, QeIdentity, Quote, SignedDocument, TcbInfo,
-    TcbStatus, Tee,
+    CertificateKind, Crl, Document, Error, Issuer, IssuerKind, Moment, Part, Pck, Policy, QeIdentity, Quote,
+    SignedDocument, Signer, TcbInfo, TcbStatus, TcbVerdict, Tee,
 };
 
 use sha2::{Digest, Sha256};
@@ -21,7 +21,7 @@ fn kept(kind: Kind) -> Kept {
 
 /// Why it is not judged as good at this time.
 fn judged(kept: &Kept, at: Moment) -> Option<Error> {
-    judge_tcb(&kept.report, &kept.facts(), at).err()
+    judge_tcb(&kept.quoted, &kept.facts(), at).err()
 }
 
 /// What is kept, but for this.
@@ -127,9 +127,9 @@ fn what_is_kept_is_revoked_by_newer_lists() {
         assert_eq!(error, revoked(CertificateKind::Pck, 0x3C));
         // Each of the two signers of collateral, where they are two.
         let list = |it: &Kept| Crl { revoked: vec![[9; 20]].try_into().expect("one"), ..it.root_crl.clone() };
-        let error = with(kind, |it| (it.root_crl, it.tcb_info.signer) = (list(it), [9; 20]));
+        let error = with(kind, |it| (it.root_crl, it.tcb_info.signer.serial) = (list(it), [9; 20]));
         assert_eq!(error, revoked(CertificateKind::TcbSigner, 9));
-        let error = with(kind, |it| (it.root_crl, it.qe_identity.signer) = (list(it), [9; 20]));
+        let error = with(kind, |it| (it.root_crl, it.qe_identity.signer.serial) = (list(it), [9; 20]));
         assert_eq!(error, revoked(CertificateKind::TcbSigner, 9));
     }
 }
@@ -312,7 +312,7 @@ fn each_step_refuses_what_is_not_good_at_its_time() {
 #[test]
 fn what_is_kept_says_who_signed_it_and_when() {
     for kind in KINDS {
-        let Kept { root, root_crl, ca, pck_crl, tcb_signer, tcb_info, qe_identity, pck, attestation_key, report } =
+        let Kept { root, root_crl, ca, pck_crl, tcb_signer, tcb_info, qe_identity, pck, attestation_key, quoted } =
             kept(kind);
         let (issued, next_update) = (NOW - DAY, NOW + 29 * DAY);
         // Name and key: what one of the same name with another key revoked says nothing of this one.
@@ -323,7 +323,13 @@ fn what_is_kept_says_who_signed_it_and_when() {
         assert_eq!((root_crl.this_update, root_crl.next_update), (issued, next_update));
         assert_eq!((tcb_info.issued, tcb_info.next_update), (issued, next_update));
         assert_eq!((qe_identity.issued, qe_identity.next_update), (issued, next_update));
-        assert_eq!((tcb_info.signer, qe_identity.signer), (tcb_signer.serial, tcb_signer.serial));
+        for signer in [&tcb_info.signer, &qe_identity.signer] {
+            let Issuer { serial, not_before, not_after, .. } = tcb_signer;
+            assert_eq!(*signer, Signer { root: id(&root), serial, not_before, not_after });
+        }
+        for below in [root.root, ca.root, tcb_signer.root, pck.root] {
+            assert_eq!(below, id(&root));
+        }
         assert_eq!((pck.ca, pck.ca_name, pck.ca_serial), (ca.kind, id(&ca), ca.serial));
         assert_eq!((attestation_key.pck, attestation_key.ca_name), (pck.serial, pck.ca_name));
         assert_eq!(
@@ -332,7 +338,7 @@ fn what_is_kept_says_who_signed_it_and_when() {
         );
         let again = Quote::parse(&Plan::new(kind, NOW).finish().quote).expect("a quote");
         assert_eq!(certify_attestation_key(&again.certification, &pck, &qe_identity), Ok(attestation_key));
-        assert_eq!(again.report, report);
+        assert_eq!((again.report, again.certification.attestation_key), (quoted.report, quoted.attestation_key));
     }
 }
 
@@ -348,4 +354,115 @@ fn what_is_kept_of_another_platform_does_not_fit() {
     assert_eq!(error, Some(Error::Fmspc { found: tcb_info.fmspc.into(), expected: [7; 6].into() }));
     let error = with(Kind::Td15, |it| it.pck.platform.pce_id = [7; 2]);
     assert_eq!(error, Some(Error::PceId { found: tcb_info.pce_id.into(), expected: [7; 2].into() }));
+}
+
+// Keys of a mock root are everybody's: what was kept under one is worth nothing under another.
+#[test]
+fn what_was_kept_under_another_root_is_refused_part_by_part() {
+    let other = Kept::new(&Plan { seed: Seed([7; 32]), ..Plan::new(Kind::Td15, NOW) });
+    let root = other.root.id();
+    assert_ne!(root, kept(Kind::Td15).root.id());
+    let whole = with(Kind::Td15, |it| (it.root, it.root_crl) = (other.root.clone(), other.root_crl.clone()));
+    assert_eq!(whole, Some(Error::RootDiffers { part: Part::PckChain }));
+    let error = with(Kind::Td15, |it| it.pck.root = root);
+    assert_eq!(error, Some(Error::RootDiffers { part: Part::PckChain }));
+    let error = with(Kind::Td15, |it| it.tcb_info.signer.root = root);
+    assert_eq!(error, Some(Error::RootDiffers { part: Part::TcbInfoIssuerChain }));
+    let error = with(Kind::Td15, |it| it.qe_identity.signer.root = root);
+    assert_eq!(error, Some(Error::RootDiffers { part: Part::QeIdentityIssuerChain }));
+}
+
+#[test]
+fn only_a_root_is_taken_for_one() {
+    let found = IssuerKind::PlatformCa.common_name().to_string();
+    let expected = Error::CertificateName { certificate: CertificateKind::Root, found };
+    let error = with(Kind::Td15, |it| it.root.kind = IssuerKind::PlatformCa);
+    assert_eq!(error, Some(expected.clone()));
+    let parts = Plan::new(Kind::Td15, NOW).unsigned().parts();
+    let Kept { ca, pck_crl, .. } = kept(Kind::Td15);
+    let below = verify_issuer(CertificateKind::PckCa, &parts.certificates.platform_ca, &ca, &pck_crl, Moment::at(NOW));
+    assert_eq!(below, Err(expected));
+}
+
+#[test]
+fn collateral_is_good_no_longer_than_the_certificate_of_whoever_signed_it() {
+    let certificate = CertificateKind::TcbSigner;
+    type Change = fn(&mut Kept) -> &mut Signer;
+    for signer in [(|it| &mut it.tcb_info.signer) as Change, |it| &mut it.qe_identity.signer] {
+        let (not_before, not_after, now) = (NOW + 1, NOW - 1, NOW);
+        let error = with(Kind::Td15, |it| signer(it).not_after = not_after);
+        assert_eq!(error, Some(Error::CertificateExpired { certificate, not_after, now }));
+        let error = with(Kind::Td15, |it| signer(it).not_before = not_before);
+        assert_eq!(error, Some(Error::CertificateNotYetValid { certificate, not_before, now }));
+        let mut short = kept(Kind::Td15);
+        signer(&mut short).not_after = NOW + 5;
+        let verdict = judge_tcb(&short.quoted, &short.facts(), Moment::at(NOW)).expect("still good");
+        assert_eq!((verdict.good_until, verdict.certificates_until), (NOW + 5, NOW + 5));
+    }
+}
+
+#[test]
+fn a_verdict_that_is_kept_is_good_as_long_as_what_it_rests_on() {
+    let it = kept(Kind::Td15);
+    let verdict = judge_tcb(&it.quoted, &it.facts(), Moment::at(NOW)).expect("good");
+    let good_until = verdict.good_until;
+    assert_eq!(good_until, NOW + 29 * DAY - 1);
+    let by = |verdict: &TcbVerdict, grace, now| {
+        judge_workload(&it.quoted.report, verdict, &Policy { grace, ..Policy::strict() }, now)
+    };
+    for grace in [0, 7, u64::MAX] {
+        assert_eq!(by(&verdict, grace, good_until.saturating_add(grace).min(verdict.certificates_until)), Ok(()));
+    }
+    let now = good_until + 8;
+    assert_eq!(by(&verdict, 7, now), Err(Error::VerdictExpired { good_until, grace: 7, now }));
+    // No certificate has a grace.
+    let ended = TcbVerdict { certificates_until: good_until, ..verdict };
+    let now = good_until + 1;
+    assert_eq!(by(&ended, 7, now), Err(Error::VerdictExpired { good_until, grace: 7, now }));
+}
+
+#[test]
+fn a_report_is_judged_with_the_platform_whose_key_signed_it() {
+    let other =
+        Kept::new(&Plan { attestation_key: Key::Root, quote_signed_by: Key::Root, ..Plan::new(Kind::Td15, NOW) });
+    let (found, expected) = (other.quoted.attestation_key, kept(Kind::Td15).quoted.attestation_key);
+    assert_ne!(found, expected);
+    let error = with(Kind::Td15, |it| it.quoted = other.quoted.clone());
+    assert_eq!(error, Some(Error::AttestationKey { found: found.into(), expected: expected.into() }));
+}
+
+#[test]
+fn what_is_kept_gives_way_only_to_what_is_later_and_of_no_earlier_evaluation() {
+    let Kept { tcb_info, qe_identity, root_crl, pck_crl, .. } = kept(Kind::Td15);
+    for (later, evaluation, expected) in
+        [(0, 0, false), (0, 1, false), (1, 0, true), (1, 1, true), (1, -1, false), (-1, 1, false)]
+    {
+        let issued = |issued: u64| issued.saturating_add_signed(later);
+        let number = |number: u32| number.saturating_add_signed(evaluation);
+        let mut newer = tcb_info.clone();
+        newer.issued = issued(newer.issued);
+        newer.evaluation_data_number = number(newer.evaluation_data_number);
+        assert_eq!(newer.supersedes(&tcb_info), expected, "{later} {evaluation}");
+        let mut newer = qe_identity.clone();
+        newer.issued = issued(newer.issued);
+        newer.evaluation_data_number = number(newer.evaluation_data_number);
+        assert_eq!(newer.supersedes(&qe_identity), expected, "{later} {evaluation}");
+    }
+    let later = TcbInfo { issued: tcb_info.issued + 1, ..tcb_info.clone() };
+    assert!(!TcbInfo { fmspc: [7; 6], ..later.clone() }.supersedes(&tcb_info));
+    assert!(!TcbInfo { pce_id: [7; 2], ..later.clone() }.supersedes(&tcb_info));
+    assert!(!TcbInfo { tee: Tee::Sgx, ..later }.supersedes(&tcb_info));
+    assert!(!QeIdentity { tee: Tee::Sgx, issued: NOW, ..qe_identity.clone() }.supersedes(&qe_identity));
+    let later = Crl { this_update: root_crl.this_update + 1, ..root_crl.clone() };
+    assert!(later.supersedes(&root_crl) && !root_crl.supersedes(&root_crl) && !root_crl.supersedes(&later));
+    assert!(!later.supersedes(&pck_crl));
+    assert!(!Crl { issuer_name: [7; 32], ..later }.supersedes(&root_crl));
+}
+
+#[test]
+fn what_is_revoked_is_found_in_whatever_order_it_is_kept() {
+    let revoked = vec![[9; 20], [1; 20], [5; 20]].try_into().expect("three");
+    let crl = Crl { revoked, ..kept(Kind::Td15).root_crl };
+    assert!([9, 1, 5].into_iter().all(|byte| crl.revokes(&[byte; 20])));
+    assert!(!crl.revokes(&[2; 20]));
 }

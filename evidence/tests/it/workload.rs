@@ -155,6 +155,18 @@ fn a_service_td_is_bound_to_no_td() {
             assert_eq!(bound(&td_policy(|td| td.service_td = true)), None);
         }
     }
+    // TDX 1.5ex tells apart those at the start and those that were bound since.
+    for byte in [0, 47] {
+        let mut found = [0; 48];
+        found[byte] = 1;
+        let places: [fn(&mut Plan) -> &mut [u8; 48]; 2] =
+            [|it| &mut it.td.init_service_td_hash, |it| &mut it.td.cur_service_td_hash];
+        for place in places {
+            let bound = |policy: &Policy| changed_by::<Plan>(Kind::Td15Ex, policy, |it| *place(it) = found).err();
+            assert_eq!(bound(&Policy::strict()), Some(Error::ServiceTd { found: found.into() }));
+            assert_eq!(bound(&td_policy(|td| td.service_td = true)), None);
+        }
+    }
 }
 
 #[test]

@@ -13,8 +13,8 @@ use dcap_qvl::{
 };
 use der::Decode;
 use holdfast_evidence::{
-    certificates, td_attributes, verify, Error, Part, Policy, Quote, Report, Statuses, TcbStatus, TdFeatures, Tdx15,
-    Verified,
+    certificates, td_attributes, verify, Error, Part, Policy, Quote, Report, ReportData, Statuses, TcbStatus,
+    TdFeatures, Tdx15, Verified,
 };
 
 use super::cases::Case;
@@ -28,7 +28,7 @@ fn policy(service_td: bool) -> Policy {
 
 pub(super) fn ours(case: &Case) -> Result<Verified, Error> {
     let signed = &case.signed;
-    verify(&signed.quote, &signed.collateral, &signed.root, case.now, &policy(case.service_td))
+    verify(&signed.quote, &signed.collateral, &signed.root, case.now, &policy(case.service_td), ReportData::Any)
 }
 
 /// `Err` says why not. A panic is none of our business, and no acceptance.

@@ -22,7 +22,7 @@ pub fn stored(data: &[u8]) -> bool {
         4 => take(bytes, &mut world.qe_identity),
         5 => take(bytes, &mut world.pck),
         6 => take(bytes, &mut world.attestation_key),
-        7 => take(bytes, &mut world.report),
+        7 => take(bytes, &mut world.quoted),
         8 => take(bytes, &mut world.quote.signed),
         9 => take(bytes, &mut world.quote.certification),
         10 => {
@@ -33,7 +33,7 @@ pub fn stored(data: &[u8]) -> bool {
         }
         11 => {
             return decoded::<Verified>(bytes).is_some_and(|verified| {
-                let _ = judge_workload(&verified.report, &verified.verdict, &any_status());
+                let _ = judge_workload(&verified.report, &verified.verdict, &any_status(), AT.now);
                 true
             })
         }
@@ -41,7 +41,7 @@ pub fn stored(data: &[u8]) -> bool {
             return decoded::<Moment>(bytes).is_some_and(|at| {
                 let World { root, root_crl, pck_crl, tcb_info, qe_identity, pck, attestation_key, .. } = &world;
                 let facts = Facts { root, root_crl, pck_crl, tcb_info, qe_identity, pck, attestation_key };
-                let good = holdfast_evidence::judge_tcb(&world.report, &facts, at);
+                let good = holdfast_evidence::judge_tcb(&world.quoted, &facts, at);
                 assert!(good.is_err() || at.now >= tcb_info.issued && at.now <= root.not_after);
                 true
             })

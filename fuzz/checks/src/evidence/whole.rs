@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::OnceLock};
 
 use holdfast_evidence::{
     mock::{Kind, Plan, Signed},
-    verify, Collateral, Error, Issuer, Quote, Verified, INTEL_ROOT, MAX_QUOTE,
+    verify, Collateral, Error, Issuer, Quote, ReportData, Verified, INTEL_ROOT, MAX_QUOTE,
 };
 
 use super::world::{any_status, kept, NOW};
@@ -113,7 +113,7 @@ pub fn evidence(data: &[u8]) -> bool {
         }
     }
     let Signed { quote, collateral, root } = &signed;
-    let verdict = verify(quote, collateral, root, now, &any_status());
+    let verdict = verify(quote, collateral, root, now, &any_status(), ReportData::Any);
     match &verdict {
         Ok(verified) => good(&signed, verified, now),
         Err(error) => assert!(!error.to_string().is_empty()),
@@ -168,9 +168,12 @@ fn good(signed: &Signed, verified: &Verified, now: u64) {
     assert!(verified.pck.not_before <= now && now <= verified.pck.not_after);
     kept(verified);
     // The same to whoever asks again, and not without its lists.
-    assert_eq!(verify(quote, collateral, root, now, &any_status()).as_ref(), Ok(verified));
+    assert_eq!(verify(quote, collateral, root, now, &any_status(), ReportData::Any).as_ref(), Ok(verified));
     let without = Collateral { root_ca_crl: vec![], ..collateral.clone() };
-    assert!(matches!(verify(quote, &without, root, now, &any_status()), Err(Error::DocumentEncoding { .. })));
+    assert!(matches!(
+        verify(quote, &without, root, now, &any_status(), ReportData::Any),
+        Err(Error::DocumentEncoding { .. })
+    ));
 }
 
 fn signed_parts(signed: &Signed) -> Vec<Vec<u8>> {

@@ -7,7 +7,7 @@ use holdfast_evidence::{
     certificates, certify_attestation_key, judge_tcb, judge_workload,
     mock::{Key, Kind, Plan, Seed, Signed, ToBeSigned, DEVELOPMENT_SEED},
     verify_crl, verify_issuer, verify_pck, verify_qe_identity, verify_quote, verify_tcb_info, AttestationKey,
-    CertificateKind, Crl, Document, Error, Facts, Issuer, Moment, Part, Pck, Policy, QeIdentity, Quote, Report,
+    CertificateKind, Crl, Document, Error, Facts, Issuer, Moment, Part, Pck, Policy, QeIdentity, Quote, Quoted,
     SignedDocument, Statuses, TcbInfo, TcbStatus,
 };
 
@@ -30,7 +30,7 @@ pub(super) struct World {
     pub(super) qe_identity: QeIdentity,
     pub(super) pck: Pck,
     pub(super) attestation_key: AttestationKey,
-    pub(super) report: Report,
+    pub(super) quoted: Quoted,
 }
 
 /// An enclave's, and a trust domain's.
@@ -60,7 +60,7 @@ fn world(kind: Kind) -> Result<World, Error> {
     let qe_identity = verify_qe_identity(&document, &tcb_signer, AT)?;
     let pck = verify_pck(&certificates(Part::PckChain, quote.pck_chain()?)?[0], &ca, &pck_crl, AT)?;
     let attestation_key = certify_attestation_key(&quote.certification, &pck, &qe_identity)?;
-    let report = verify_quote(&quote.signed, &attestation_key)?;
+    let quoted = verify_quote(&quote.signed, &attestation_key)?;
     let world = World {
         signed: signed.clone(),
         quote,
@@ -73,7 +73,7 @@ fn world(kind: Kind) -> Result<World, Error> {
         qe_identity,
         pck,
         attestation_key,
-        report,
+        quoted,
     };
     assert!(world.judge(&any_status())?);
     Ok(world)
@@ -84,12 +84,12 @@ impl World {
     pub(super) fn judge(&self, policy: &Policy) -> Result<bool, Error> {
         let World { root, root_crl, pck_crl, tcb_info, qe_identity, pck, attestation_key, .. } = self;
         let facts = Facts { root, root_crl, pck_crl, tcb_info, qe_identity, pck, attestation_key };
-        let verdict = judge_tcb(&self.report, &facts, AT)?;
+        let verdict = judge_tcb(&self.quoted, &facts, AT)?;
         assert_ne!(verdict.status, TcbStatus::Revoked);
         assert!(verdict.good_until >= NOW);
         assert!(!root_crl.revokes(&pck.ca_serial) && !pck_crl.revokes(&pck.serial));
         kept(&verdict);
-        judge_workload(&self.report, &verdict, policy)?;
+        judge_workload(&self.quoted.report, &verdict, policy, AT.now)?;
         assert!(policy.statuses.contain(verdict.status));
         Ok(true)
     }

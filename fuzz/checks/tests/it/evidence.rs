@@ -4,8 +4,8 @@ use codec::Encode;
 use holdfast_evidence::{
     certificates, certify_attestation_key, judge_tcb,
     mock::{Ca, Extension, Kind, Plan, Platform, Revoked},
-    verify, verify_crl, verify_issuer, verify_pck, verify_qe_identity, verify_tcb_info, CertificateKind, Collateral,
-    Document, Facts, Issuer, Moment, Part, Policy, Quote, Register, SignedDocument, INTEL_ROOT,
+    verify, verify_crl, verify_issuer, verify_pck, verify_qe_identity, verify_quote, verify_tcb_info, CertificateKind,
+    Collateral, Document, Facts, Issuer, Moment, Part, Policy, Quote, Register, ReportData, SignedDocument, INTEL_ROOT,
 };
 
 type Input = (&'static str, &'static str, Vec<u8>);
@@ -148,7 +148,7 @@ fn stored() -> Vec<Input> {
     let qe_identity = verify_qe_identity(&qe_identity, &signer, at).expect("a QE identity");
     let pck = verify_pck(&chain[0], &ca, &pck_crl, at).expect("a platform");
     let attestation_key = certify_attestation_key(&quote.certification, &pck, &qe_identity).expect("a key");
-    let verified = verify(&signed.quote, it, &signed.root, NOW, &Policy::strict()).expect("all of it");
+    let verified = verify(&signed.quote, it, &signed.root, NOW, &Policy::strict(), ReportData::Any).expect("all of it");
     let facts = Facts {
         root: &root,
         root_crl: &root_crl,
@@ -158,8 +158,10 @@ fn stored() -> Vec<Input> {
         pck: &pck,
         attestation_key: &attestation_key,
     };
-    assert_eq!(judge_tcb(&quote.report, &facts, at).as_ref(), Ok(&verified.verdict));
-    let error = verify(&signed.quote, it, INTEL_ROOT, NOW, &Policy::strict()).expect_err("another root");
+    let quoted = verify_quote(&quote.signed, &attestation_key).expect("signed");
+    assert_eq!(judge_tcb(&quoted, &facts, at).as_ref(), Ok(&verified.verdict));
+    let error =
+        verify(&signed.quote, it, INTEL_ROOT, NOW, &Policy::strict(), ReportData::Any).expect_err("another root");
     let measurement = holdfast_evidence::Error::Measurement {
         register: Register::MrTd,
         found: [1; 48].into(),
@@ -174,7 +176,7 @@ fn stored() -> Vec<Input> {
         ("qe_identity", of(4, qe_identity.encode())),
         ("pck", of(5, pck.encode())),
         ("attestation_key", of(6, attestation_key.encode())),
-        ("report", of(7, quote.report.encode())),
+        ("quoted", of(7, quoted.encode())),
         ("signed_report", of(8, quote.signed.encode())),
         ("certification", of(9, quote.certification.encode())),
         ("policy", of(10, Policy::strict().encode())),
