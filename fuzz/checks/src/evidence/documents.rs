@@ -25,15 +25,20 @@ fn verified<T: PartialEq + std::fmt::Debug>(
     match verify(&input) {
         Ok(_) => panic!("nobody signed it"),
         Err(Error::DocumentSignature { .. }) => {}
+        // What is no object is not even looked at.
         Err(error) => {
-            assert!(!error.to_string().is_empty() && !error.encode().is_empty());
+            assert!(!json.starts_with(b"{"), "{error}");
             return None;
         }
     }
     let input = SignedDocument { signature: SEED.sign(Key::TcbSigner, json), ..input };
-    let found = verify(&input).expect("only the signature was wrong");
-    assert_eq!(verify(&input).as_ref(), Ok(&found));
-    Some(found)
+    let found = verify(&input);
+    assert_eq!(verify(&input), found);
+    if let Err(error) = &found {
+        assert!(!error.to_string().is_empty() && !error.encode().is_empty());
+        assert!(!matches!(error, Error::DocumentSignature { .. }));
+    }
+    found.ok()
 }
 
 /// The JSON of TCB info; the mock platforms are judged by it.
