@@ -329,6 +329,42 @@ fn once_a_store_was_opened_no_other_is_until_the_next_start() {
 }
 
 #[test]
+fn a_key_that_is_gone_when_the_store_is_opened_again_after_a_fault_is_missed() {
+    let mut tee = TestTee::development();
+    let (gone, kept) = (tee.make(GRAN.0, GRAN.1).id, tee.make(Scheme::Sr25519, *b"aura").id);
+    tee.plan(0, Accident::Lost);
+    assert_eq!(tee.generate(GRAN.0, GRAN.1, Usage::Sign, None), Err(Error::Platform(FAULT.0)));
+    let whole = tee.objects.clone();
+    tee.objects.remove(&key_name(&gone));
+    assert_eq!(tee.list(64), Err(Error::Corrupt));
+    assert_eq!(tee.ask(Command::Has { id: kept }), Err(Error::Corrupt));
+    tee.objects = whole;
+    assert_eq!(tee.list(64).map(|listed| listed.len()), Ok(2));
+}
+
+#[test]
+fn a_store_that_could_not_be_made_at_once_is_whole_when_it_is_made_and_states_in_its_own_name() {
+    for ahead in [false, true] {
+        // The cell, then `meta`.
+        for writes in [0, 1] {
+            let mut tee = TestTee::production();
+            (tee.cell_ahead, tee.rollback_protected) = (ahead, true);
+            tee.plan(writes, Accident::Lost);
+            assert_eq!(tee.list(64), Err(Error::Platform(FAULT.0)));
+            let id = tee.make(GRAN.0, GRAN.1).id;
+            let message = vote(0, 1, 0);
+            let signed = tee.ask(Command::Sign { id: id.clone(), message: message.clone(), context: Context::None });
+            assert!(signed.is_ok(), "{signed:?}");
+            let birth = birth_of(&tee);
+            tee.restart();
+            assert_eq!(tee.list(64).map(|listed| listed.len()), Ok(1));
+            assert_eq!(birth_of(&tee), birth);
+            assert_eq!(tee.ask(Command::Sign { id, message, context: Context::None }), signed);
+        }
+    }
+}
+
+#[test]
 fn a_wiped_disk_beside_a_kept_cell_is_a_new_store_with_nothing_of_the_old_one_not_even_its_floor() {
     for ahead in [false, true] {
         let (mut tee, id, copy) = voted(ahead);
