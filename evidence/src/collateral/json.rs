@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 
 use bounded_collections::{BoundedVec, ConstU32, Get};
-use codec::{Decode, Encode, MaxEncodedLen};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use der::DateTime;
 use scale_info::TypeInfo;
 use serde::{de::DeserializeOwned, Deserialize, Deserializer};
@@ -18,7 +18,7 @@ use crate::{
 pub const MAX_DOCUMENT: u32 = 64 * 1024;
 
 /// TCB info or QE identity as Intel signed it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct SignedDocument {
     /// The JSON object, byte for byte.
     pub json: BoundedVec<u8, ConstU32<MAX_DOCUMENT>>,

@@ -1,7 +1,7 @@
 //! What somebody demands of a workload and of the platform under it.
 
 use bounded_collections::{BoundedVec, ConstU32};
-use codec::{Decode, Encode, MaxEncodedLen};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
 use super::td_attributes;
@@ -11,7 +11,7 @@ use crate::{collateral::Advisory, TcbStatus};
 pub const MAX_DENIED: u32 = 64;
 
 /// What is demanded.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Policy {
     /// How up to date the platform may be.
     pub statuses: Statuses,
@@ -42,7 +42,9 @@ impl Policy {
 }
 
 /// Some statuses. [`TcbStatus::Revoked`] is never one of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct Statuses(u16);
 
 impl Statuses {
@@ -64,7 +66,7 @@ impl Statuses {
 }
 
 /// What a trust domain may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct TdFeatures {
     /// Which of [`td_attributes::OPTIONAL`] may be set.
     pub attributes: u64,
@@ -84,7 +86,7 @@ impl TdFeatures {
 /// What a workload must be.
 // There are few of them, and each is stored once.
 #[allow(clippy::large_enum_variant)]
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum Measurements {
     /// An enclave.
     #[codec(index = 0)]
@@ -95,7 +97,7 @@ pub enum Measurements {
 }
 
 /// What an enclave must be. What is not said can be anything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct SgxMeasurements {
     /// Its code and data.
     pub mr_enclave: Option<[u8; 32]>,
@@ -108,7 +110,7 @@ pub struct SgxMeasurements {
 }
 
 /// What a trust domain must be. What is not said can be anything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct TdxMeasurements {
     /// What it started from.
     pub mr_td: Option<[u8; 48]>,
