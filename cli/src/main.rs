@@ -119,7 +119,7 @@ fn mistyped(error: &clap::Error) -> ExitCode {
     }
     let json = args.contains(&"--format=json") || args.windows(2).any(|pair| pair == ["--format", "json"]);
     if error.use_stderr() && json {
-        let (out, detail) = (&mut io::stdout().lock(), error.kind().to_string());
+        let (out, detail) = (&mut io::stdout().lock(), error.to_string());
         let _ = match args.as_slice() {
             ["quote", "inspect", ..] | ["inspect", ..] => {
                 output::print(out, Format::Json, &inspect::unusable(&detail), |_| String::new())

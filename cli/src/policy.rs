@@ -188,12 +188,14 @@ impl TryFrom<String> for Denied {
     fn try_from(id: String) -> Result<Denied, String> {
         // What Intel never writes would deny nothing, and nobody would see that.
         let upper = id.to_ascii_uppercase();
-        let number = upper.strip_prefix("INTEL-SA-").unwrap_or_default();
+        let prefix =
+            ["INTEL-SA-", "INTEL-DOC-"].into_iter().find(|prefix| upper.starts_with(prefix)).unwrap_or_default();
+        let number = upper.strip_prefix(prefix).filter(|_| !prefix.is_empty()).unwrap_or_default();
         let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
         match Advisory::new(&upper) {
             Some(advisory) if digits && number.len() == 5 => Ok(Denied(advisory)),
             _ if digits && number.len() < 5 => {
-                Err(format!("`{id}` is no advisory's id: write five digits, INTEL-SA-{number:0>5}"))
+                Err(format!("`{id}` is no advisory's id: write five digits, {prefix}{number:0>5}"))
             }
             _ => Err(format!("`{id}` is no advisory's id: write INTEL-SA- and five digits, such as INTEL-SA-00615")),
         }

@@ -160,7 +160,7 @@ pub(crate) const TABLE: &[Remedy] = &[
     on("TdxModuleMissing", "TCB info", OTHER_DOCUMENT),
     on("TdxModuleSigner", "platform", NOT_INTELS_MODULE),
     on("TeeType", "quote", OTHER_MAKER),
-    on("TooLong", "quote, root's CRL, PCK CRL",
+    on("TooLong", "quote, root's CRL, PCK CRL, PCK CRL's signer, TCB info's signer, QE identity's signer, PCK's issuer",
         "It is something else, or carries something else: look what was given."),
     on("TooMany", "root's CRL, PCK CRL, TCB info, QE identity, platform",
         "Intel makes none of that length: fetch the collateral anew."),

@@ -185,8 +185,8 @@ pub enum Error {
     ServiceTd { found: Hex },
     #[error("the platform is {found}; allowed: {}", listed(allowed))]
     TcbStatus { found: TcbStatus, allowed: Vec<TcbStatus> },
-    #[error("what is known of the platform was good until {good_until} (with a grace of {grace} s), and it is {now}")]
-    VerdictExpired { good_until: u64, grace: u64, now: u64 },
+    #[error("what is known of the platform was good until {}, and it is {}", time(*until), time(*now))]
+    VerdictExpired { until: u64, now: u64 },
     #[error("{found} is known of the platform, and denied")]
     AdvisoryDenied { found: Advisory },
     #[error("the collateral is of Intel's evaluation {found}, and {least} is the lowest that is taken")]

@@ -74,11 +74,11 @@ pub fn verify_qe_identity(input: &SignedDocument, signer: &Issuer, at: Moment) -
 
 impl QeIdentity {
     /// Whether it takes the place of one for the same TEE that is kept: it is of a later day, and of no earlier evaluation. Intel
-    /// publishes two evaluations side by side, and goes on dating both anew.
+    /// publishes two evaluations side by side, and goes on dating both anew. One that another root signed gives way to any.
     pub fn supersedes(&self, before: &QeIdentity) -> bool {
         self.tee == before.tee
-            && self.issued > before.issued
-            && self.evaluation_data_number >= before.evaluation_data_number
+            && (self.signer.root != before.signer.root
+                || self.issued > before.issued && self.evaluation_data_number >= before.evaluation_data_number)
     }
 }
 

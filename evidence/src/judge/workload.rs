@@ -11,11 +11,11 @@ use crate::{
 const SGX_INIT: u8 = 0x01;
 
 /// Judges a workload: its attributes, its measurements, and its platform's verdict, `now` in seconds since the Unix epoch.
-/// A verdict that was kept is good as long as what it rests on, with the policy's grace.
+/// The verdict is that of this very report. One that was kept is good as long as what it rests on, with the policy's grace.
 pub fn judge_workload(report: &Report, verdict: &TcbVerdict, policy: &Policy, now: u64) -> Result<(), Error> {
-    let (good_until, grace) = (verdict.good_until, policy.grace);
-    if now > good_until.saturating_add(grace).min(verdict.certificates_until) {
-        return Err(Error::VerdictExpired { good_until, grace, now });
+    let until = verdict.good_until.saturating_add(policy.grace).min(verdict.certificates_until);
+    if now > until {
+        return Err(Error::VerdictExpired { until, now });
     }
     match report {
         Report::Sgx(report) => check_enclave(report)?,

@@ -42,7 +42,7 @@ pub struct Crl {
     pub this_update: u64,
     /// When there will be a newer one.
     pub next_update: u64,
-    /// What is revoked, in ascending order.
+    /// What is revoked.
     pub revoked: BoundedVec<Serial, ConstU32<MAX_REVOKED>>,
 }
 
@@ -156,8 +156,7 @@ fn parse(list: &TbsCertList, issuer: &Issuer, document: Document) -> Result<Crl,
         check_extensions(document, entry.crl_entry_extensions.as_deref().unwrap_or_default())?;
     }
     let serials = entries.iter().map(|entry| super::serial(entry.serial_number.as_bytes()));
-    let mut revoked = serials.collect::<Option<Vec<Serial>>>().ok_or_else(encoding)?;
-    revoked.sort_unstable();
+    let revoked = serials.collect::<Option<Vec<Serial>>>().ok_or_else(encoding)?;
     let found = revoked.len() as u32;
     let revoked = revoked.try_into().map_err(|_| Error::TooMany { document, found, most: MAX_REVOKED })?;
     let next_update = list.next_update.ok_or_else(encoding)?;

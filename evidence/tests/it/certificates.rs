@@ -239,6 +239,12 @@ fn extensions_are_there_once_and_well_formed() {
         ] {
             assert_eq!(with(name, |it| it.extra.clone_from(&twice)), error);
         }
+        // Sixteen at most.
+        let there = if certificate == CertificateKind::Pck { 6 } else { 5 };
+        let many =
+            |count: u32| (0..count).map(|number| extension(&format!("1.2.3.{number}"), false, &[5, 0])).collect();
+        assert_eq!(with(name, |it| it.extra = many(16 - there)), None);
+        assert_eq!(with(name, |it| it.extra = many(17 - there)), error);
         // Distribution points of CRLs, and other names of the subject.
         assert_eq!(with(name, |it| it.extra = vec![extension("2.5.29.17", false, &[0x30, 0])]), None);
         for oid in ["2.5.29.31", "2.5.29.17"] {

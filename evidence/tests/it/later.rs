@@ -414,11 +414,11 @@ fn a_verdict_that_is_kept_is_good_as_long_as_what_it_rests_on() {
         assert_eq!(by(&verdict, grace, good_until.saturating_add(grace).min(verdict.certificates_until)), Ok(()));
     }
     let now = good_until + 8;
-    assert_eq!(by(&verdict, 7, now), Err(Error::VerdictExpired { good_until, grace: 7, now }));
+    assert_eq!(by(&verdict, 7, now), Err(Error::VerdictExpired { until: now - 1, now }));
     // No certificate has a grace.
     let ended = TcbVerdict { certificates_until: good_until, ..verdict };
     let now = good_until + 1;
-    assert_eq!(by(&ended, 7, now), Err(Error::VerdictExpired { good_until, grace: 7, now }));
+    assert_eq!(by(&ended, 7, now), Err(Error::VerdictExpired { until: good_until, now }));
 }
 
 #[test]
@@ -453,6 +453,10 @@ fn what_is_kept_gives_way_only_to_what_is_later_and_of_no_earlier_evaluation() {
     assert!(!TcbInfo { pce_id: [7; 2], ..later.clone() }.supersedes(&tcb_info));
     assert!(!TcbInfo { tee: Tee::Sgx, ..later }.supersedes(&tcb_info));
     assert!(!QeIdentity { tee: Tee::Sgx, issued: NOW, ..qe_identity.clone() }.supersedes(&qe_identity));
+    // What another root signed is worth nothing, and stands in nobody's way.
+    let mut others = (tcb_info.clone(), qe_identity.clone());
+    (others.0.signer.root, others.1.signer.root) = ([7; 32], [7; 32]);
+    assert!(tcb_info.supersedes(&others.0) && qe_identity.supersedes(&others.1));
     let later = Crl { this_update: root_crl.this_update + 1, ..root_crl.clone() };
     assert!(later.supersedes(&root_crl) && !root_crl.supersedes(&root_crl) && !root_crl.supersedes(&later));
     assert!(!later.supersedes(&pck_crl));

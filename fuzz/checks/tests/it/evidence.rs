@@ -188,6 +188,6 @@ fn stored() -> Vec<Input> {
     // Such lists are not what a step gives, and can still be what somebody decodes.
     let mut unsorted = root_crl.clone();
     unsorted.revoked = vec![[9; 20], [1; 20], [9; 20]].try_into().expect("three");
-    inputs.push(("unsorted_crl", of(1, unsorted.encode())));
+    inputs.push(("crl_in_no_order", of(1, unsorted.encode())));
     inputs.into_iter().map(|(name, bytes)| ("stored", name, bytes)).collect()
 }
