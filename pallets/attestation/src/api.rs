@@ -31,7 +31,7 @@ impl<T: Config> Pallet<T> {
             Err(error) => Some(Ended::Refused(error.into())),
             Ok(until) => over(until).then_some(Ended::Expired),
         };
-        let (since, requested) = (attestation.since, attestation.requested);
+        let (since, requested) = (attestation.since, attestation.requested.map(|(by, _)| by));
         Some(State {
             workload: attested.workload,
             tier: attested.tier,
@@ -55,10 +55,9 @@ impl<T: Config> Pallet<T> {
             }
             None => Members::<T>::iter_key_prefix(workload),
         };
-        let now = Self::now();
         let live = all.filter_map(|subject| {
-            let until = Attestations::<T>::get(&subject)?.until;
-            (now <= until).then_some((subject, until))
+            let attestation = Attestations::<T>::get(&subject)?;
+            Self::counts(&attestation).then_some((subject, attestation.until))
         });
         live.take(PAGE.min(limit as usize)).collect()
     }

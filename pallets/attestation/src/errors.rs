@@ -39,6 +39,11 @@ mod errors {
         BlockNotYet,
         /// The block is too old, or its hash is not known any more: make the evidence anew with a recent one's.
         BlockTooOld,
+        /// New evidence was asked for after this was made: make it anew with a recent block's hash.
+        EvidenceBeforeRequest,
+        /// As many subjects are attested on this platform, or by this device, as this chain allows: use another, or
+        /// wait until one has ended.
+        TooManyOnPlatform,
         /// The subject brought evidence of this block, or of a later one, already: make it anew with a recent one's.
         EvidenceNotNewer,
         /// A key is named twice: name each once.
@@ -64,11 +69,11 @@ mod errors {
         AlreadyEnrolled,
         /// There are as many devices as this chain allows: remove one.
         TooManyDevices,
-        /// No such device is enrolled.
+        /// No such device is enrolled: compare the id with those in `Devices`.
         UnknownDevice,
         /// The platform is revoked already: there is nothing to do.
         AlreadyRevoked,
-        /// The platform is not revoked.
+        /// The platform is not revoked: there is nothing to do.
         NotRevoked,
         // The quote's form.
         /// It is something else, or carries something else: look what was given.

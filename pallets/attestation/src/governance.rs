@@ -5,8 +5,8 @@ use frame_system::pallet_prelude::BlockNumberFor;
 use holdfast_evidence::DeviceKey;
 
 use crate::{
-    attest::device_id, Accepts, Config, Devices, Error, Event, Members, NextWorkload, Pallet, Workload, WorkloadId,
-    Workloads, MAX_GRACE, MAX_LIFETIME,
+    attest::device_id, Accepts, Config, Device, Devices, Error, Event, Members, NextWorkload, Pallet, Workload,
+    WorkloadId, Workloads, MAX_GRACE, MAX_LIFETIME,
 };
 
 impl<T: Config> Pallet<T> {
@@ -47,7 +47,7 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn forget_workload(id: WorkloadId) -> DispatchResult {
         let workload = Workloads::<T>::get(id).ok_or(Error::<T>::UnknownWorkload)?;
-        ensure!(workload.retired_at.is_some_and(|end| end <= Self::now()), Error::<T>::WorkloadInUse);
+        ensure!(workload.is_retired(Self::now()), Error::<T>::WorkloadInUse);
         ensure!(Members::<T>::iter_key_prefix(id).next().is_none(), Error::<T>::WorkloadInUse);
         Workloads::<T>::remove(id);
         Self::deposit_event(Event::WorkloadRemoved { workload: id });
@@ -59,7 +59,7 @@ impl<T: Config> Pallet<T> {
         let device = device_id(&key);
         ensure!(!Devices::<T>::contains_key(device), Error::<T>::AlreadyEnrolled);
         ensure!(Devices::<T>::count() < T::MaxDevices::get(), Error::<T>::TooManyDevices);
-        Devices::<T>::insert(device, key);
+        Devices::<T>::insert(device, Device { key, subjects: 0 });
         Self::deposit_event(Event::DeviceEnrolled { device });
         Ok(())
     }

@@ -8,8 +8,9 @@
 //!   and fresh by the hash of a recent block that is newer than the subject's last.
 //! - **Governance** says which workloads are accepted, which devices are enrolled, and which platforms are revoked.
 //! - **Every fact ends.** A queue, ordered by time, ends what is due; a sweep judges everything again when something moved
-//!   that it rests on. Both do a bounded part of their work in each block, and whoever asks ([`AttestationInfo`]) looks at the
-//!   time himself, so that nothing lasts longer because they are behind.
+//!   that it rests on. Both do a bounded part of their work in each block. Whoever asks ([`AttestationInfo`]) is answered by
+//!   the time, and by what governance has retired, removed or revoked, as they are now; what newer collateral comes to he sees
+//!   when the sweep has come by, or when somebody sends [`Pallet::reevaluate`].
 //!
 //! A mock quote goes the very same way: only the [`TrustAnchor`] in genesis differs, and says so.
 
@@ -100,6 +101,10 @@ pub mod pallet {
         #[pallet::constant]
         type MaxSubjects: Get<u32>;
 
+        /// The most of them on one platform, or by one device: nobody takes all places with one machine.
+        #[pallet::constant]
+        type MaxSubjectsPerPlatform: Get<u32>;
+
         /// The most workloads.
         #[pallet::constant]
         type MaxWorkloads: Get<u32>;
@@ -112,7 +117,7 @@ pub mod pallet {
         #[pallet::constant]
         type PlatformLifetime: Get<u64>;
 
-        /// How many entries of the queue a block ends at most.
+        /// How many attestations a block ends at most, and how many of what else is kept it looks at.
         #[pallet::constant]
         type MaxEndedPerBlock: Get<u32>;
 
@@ -148,9 +153,9 @@ pub mod pallet {
     #[pallet::storage]
     pub type Platforms<T> = CountedStorageMap<_, Identity, PlatformId, Platform>;
 
-    /// Attestation keys that were certified, by the key. They are kept as platforms are.
+    /// Attestation keys, by what certified them. They go with their platforms, or when those have many.
     #[pallet::storage]
-    pub type AttestationKeys<T> = CountedStorageMap<_, Blake2_128Concat, [u8; 64], CertifiedKey>;
+    pub type AttestationKeys<T> = CountedStorageMap<_, Identity, CertificationId, CertifiedKey>;
 
     /// Platforms that governance has revoked, because somebody has got at their keys.
     #[pallet::storage]
@@ -158,7 +163,7 @@ pub mod pallet {
 
     /// Devices whose measurements count.
     #[pallet::storage]
-    pub type Devices<T> = CountedStorageMap<_, Identity, DeviceId, DeviceKey>;
+    pub type Devices<T> = CountedStorageMap<_, Identity, DeviceId, Device>;
 
     /// The number of the next workload.
     #[pallet::storage]
@@ -182,11 +187,16 @@ pub mod pallet {
     #[pallet::storage]
     pub type LastBlocks<T: Config> = CountedStorageMap<_, Blake2_128Concat, Subject<T::AccountId>, BlockNumberFor<T>>;
 
-    /// What ends, in the order in which it does.
+    /// Whose attestations end, in the order in which they do.
     #[pallet::storage]
-    pub type Queue<T: Config> = CountedStorageMap<_, Identity, Place, Due<T::AccountId>>;
+    pub type Queue<T: Config> = CountedStorageMap<_, Identity, Place, Subject<T::AccountId>>;
 
-    /// How many entries the queue ever had.
+    /// What else is kept for a time, in the order in which it is asked whether that is over. It never keeps an attestation
+    /// waiting.
+    #[pallet::storage]
+    pub type Shelf<T: Config> = CountedStorageMap<_, Identity, Place, Kept<T::AccountId>>;
+
+    /// How many places were ever given.
     #[pallet::storage]
     pub type NextPlace<T> = StorageValue<_, u64, ValueQuery>;
 
@@ -272,7 +282,7 @@ pub mod pallet {
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn on_initialize(_: BlockNumberFor<T>) -> Weight {
-            Self::end_what_is_due().saturating_add(Self::sweep())
+            Self::end_what_is_due().saturating_add(Self::forget_what_is_due()).saturating_add(Self::sweep())
         }
 
         fn integrity_test() {
@@ -290,7 +300,8 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Submits a list of revoked certificates in DER: the root's, or with `ca` that of the CA whose certificate this is.
         ///
-        /// Anyone may. It replaces an earlier one only, and then costs nothing.
+        /// Anyone may. It replaces an earlier one only, and then costs nothing if it says more than another date, or the
+        /// earlier one is a day old.
         #[pallet::call_index(0)]
         #[pallet::weight(T::WeightInfo::submit_crl(crl.len() as u32))]
         pub fn submit_crl(
@@ -299,13 +310,13 @@ pub mod pallet {
             ca: Option<Certificate>,
         ) -> DispatchResultWithPostInfo {
             ensure_signed(origin)?;
-            Self::store_crl(&crl, ca.as_ref().map(|certificate| &certificate[..]))?;
-            Ok(Pays::No.into())
+            Ok(Self::store_crl(&crl, ca.as_ref().map(|certificate| &certificate[..]))?.into())
         }
 
         /// Submits TCB info or a QE identity, as Intel signed it, with the certificate of whoever signed.
         ///
-        /// Anyone may. It replaces an earlier one only, and then costs nothing.
+        /// Anyone may. It replaces an earlier one only, and then costs nothing if it says more than another date, or the
+        /// earlier one is a day old.
         #[pallet::call_index(1)]
         #[pallet::weight(T::WeightInfo::submit_collateral(document.json.len() as u32))]
         pub fn submit_collateral(
@@ -315,8 +326,7 @@ pub mod pallet {
             signer: Certificate,
         ) -> DispatchResultWithPostInfo {
             ensure_signed(origin)?;
-            Self::store_collateral(kind, &document, &signer)?;
-            Ok(Pays::No.into())
+            Ok(Self::store_collateral(kind, &document, &signer)?.into())
         }
 
         /// Registers a platform by its PCK certificate in DER, so that the first quote on it costs less.
@@ -349,7 +359,8 @@ pub mod pallet {
         pub fn reevaluate(origin: OriginFor<T>, operator: T::AccountId, role: Role) -> DispatchResult {
             ensure_signed(origin)?;
             let subject = Subject { operator, role };
-            ensure!(Self::judge_again(&subject), Error::<T>::NotAttested);
+            let attestation = Attestations::<T>::get(&subject).ok_or(Error::<T>::NotAttested)?;
+            Self::judge(&subject, attestation);
             Ok(())
         }
 

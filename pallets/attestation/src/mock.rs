@@ -33,6 +33,7 @@ impl pallet_timestamp::Config for Test {}
 parameter_types! {
     pub const MaxEvidenceAge: u64 = 256;
     pub static MaxSubjects: u32 = 20_000;
+    pub static MaxSubjectsPerPlatform: u32 = 10_000;
     pub static MaxWorkloads: u32 = 8;
     pub static MaxDevices: u32 = 8;
     pub const PlatformLifetime: u64 = 30 * DAY;
@@ -46,6 +47,7 @@ impl crate::Config for Test {
     type OnAttestationChange = Recorded;
     type MaxEvidenceAge = MaxEvidenceAge;
     type MaxSubjects = MaxSubjects;
+    type MaxSubjectsPerPlatform = MaxSubjectsPerPlatform;
     type MaxWorkloads = MaxWorkloads;
     type MaxDevices = MaxDevices;
     type PlatformLifetime = PlatformLifetime;
@@ -87,6 +89,9 @@ impl crate::WeightInfo for OneEach {
     }
     fn end_what_is_due(ended: u32) -> Weight {
         Weight::from_parts(ended.into(), 0)
+    }
+    fn forget_what_is_due(looked_at: u32) -> Weight {
+        Weight::from_parts(looked_at.into(), 0)
     }
     fn sweep(judged: u32) -> Weight {
         Weight::from_parts(1_000 * u64::from(judged), 0)
@@ -241,11 +246,10 @@ pub(crate) fn submit_documents(
 
 /// That of the mock's trust domains.
 pub(crate) fn policy() -> Policy {
-    let mr_td = Some(plan().td.mr_td);
-    Policy {
-        measurements: Some(Measurements::Tdx(TdxMeasurements { mr_td, ..Default::default() })),
-        ..Policy::strict()
-    }
+    let td = plan().td;
+    let (mr_td, rtmr) = (Some(td.mr_td), [None, Some(td.rtmr1), Some(td.rtmr2), None]);
+    let measurements = Some(Measurements::Tdx(TdxMeasurements { mr_td, rtmr, ..Default::default() }));
+    Policy { measurements, ..Policy::strict() }
 }
 
 pub(crate) const LIFETIME: u64 = 7 * DAY;

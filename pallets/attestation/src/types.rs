@@ -3,7 +3,7 @@
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{pallet_prelude::ConstU32, BoundedVec};
 use holdfast_evidence::{
-    AttestationKey, BoundKey, Crl, Issuer, Measurements, OpteeReport, Pck, Policy, Quoted, Role, TcbStatus,
+    AttestationKey, BoundKey, Crl, DeviceKey, Issuer, Measurements, OpteeReport, Pck, Policy, Quoted, Role, TcbStatus,
     MAX_BOUND_KEYS,
 };
 use scale_info::TypeInfo;
@@ -13,6 +13,9 @@ use sp_runtime::DispatchError;
 pub type WorkloadId = u32;
 /// BLAKE2b-256 of a platform's PCK certificate in DER.
 pub type PlatformId = [u8; 32];
+/// BLAKE2b-256 of a quoting enclave's report, which names the attestation key, and of the PCK certificate whose key signed
+/// that. A platform that was updated has its quoting enclave certify the same key anew, under another PCK certificate.
+pub type CertificationId = [u8; 32];
 /// BLAKE2b-256 of the SCALE encoding of an enrolled device's key.
 pub type DeviceId = [u8; 32];
 /// What a platform calls itself, whatever certificate it has: its provisioning id.
@@ -22,6 +25,8 @@ pub type Certificate = BoundedVec<u8, ConstU32<4096>>;
 /// Public keys that live in a workload.
 pub type Keys = BoundedVec<BoundKey, ConstU32<MAX_BOUND_KEYS>>;
 
+/// The most attestation keys that are kept of one platform. It has one for each TEE, and others after each update.
+pub const MAX_CERTIFICATIONS: u32 = 8;
 /// The most measurements of trusted applications that one workload accepts.
 pub const MAX_APPLICATIONS: u32 = 16;
 /// The longest grace of a policy, in seconds: a year.
@@ -56,17 +61,28 @@ pub struct Platform {
     pub pck: Pck,
     /// Seconds since the Unix epoch. It is pushed back with every attestation on it.
     pub until: u64,
+    /// How many subjects are attested on it.
+    pub subjects: u32,
+    /// The certifications of attestation keys that are kept of it, the oldest first.
+    pub certifications: BoundedVec<CertificationId, ConstU32<MAX_CERTIFICATIONS>>,
 }
 
-/// An attestation key that a platform's quoting enclave certified, and until when it is kept.
+/// An attestation key that a platform's quoting enclave certified. It is kept as long as the platform.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
 pub struct CertifiedKey {
     /// The key.
     pub key: AttestationKey,
     /// The platform's.
     pub platform: PlatformId,
-    /// As in [`Platform`].
-    pub until: u64,
+}
+
+/// A device whose measurements count.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
+pub struct Device {
+    /// Its key.
+    pub key: DeviceKey,
+    /// How many subjects are attested by it.
+    pub subjects: u32,
 }
 
 /// Who is attested: an account, for one role.
@@ -123,7 +139,10 @@ impl Accepts {
             Accepts::Intel(Policy { measurements: Some(Measurements::Sgx(sgx)), .. }) => {
                 sgx.mr_enclave.is_some() || sgx.mr_signer.is_some() && sgx.isv_prod_id.is_some()
             }
-            Accepts::Intel(Policy { measurements: Some(Measurements::Tdx(tdx)), .. }) => tdx.mr_td.is_some(),
+            Accepts::Intel(Policy { measurements: Some(Measurements::Tdx(tdx)), .. }) => {
+                // MRTD is the firmware: what that starts is in the registers.
+                tdx.mr_td.is_some() && tdx.rtmr.iter().any(Option::is_some)
+            }
         }
     }
 }
@@ -141,6 +160,13 @@ pub struct Workload<BlockNumber> {
     pub active_from: BlockNumber,
     /// When it is accepted no longer, in seconds since the Unix epoch.
     pub retired_at: Option<u64>,
+}
+
+impl<BlockNumber> Workload<BlockNumber> {
+    /// Whether it is accepted no longer.
+    pub fn is_retired(&self, now: u64) -> bool {
+        self.retired_at.is_some_and(|end| end <= now)
+    }
 }
 
 /// What a subject's attestation rests on.
@@ -161,6 +187,12 @@ pub enum Basis {
     Quote {
         /// What it says, and the key that signed it.
         quoted: Quoted,
+        /// That key, as it was certified.
+        key: AttestationKey,
+        /// Its platform.
+        platform: PlatformId,
+        /// What the platform calls itself.
+        ppid: Ppid,
         /// How up to date its platform was when that was last judged.
         status: TcbStatus,
     },
@@ -181,8 +213,8 @@ pub struct Attestation<BlockNumber> {
     pub since: u64,
     /// When its workload's lifetime ends.
     pub lease: u64,
-    /// By when new evidence was asked for.
-    pub requested: Option<u64>,
+    /// By when new evidence was asked for, and the first block that it may be of.
+    pub requested: Option<(u64, BlockNumber)>,
     /// When it ends: the first of lease, request, collateral with the policy's grace, and the workload's retirement.
     pub until: u64,
     /// Where that stands in the queue.
@@ -205,20 +237,14 @@ impl Place {
     }
 }
 
-/// What ends.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, MaxEncodedLen, TypeInfo)]
-pub enum Due<AccountId> {
-    /// An attestation.
+/// What is forgotten once nobody needs it any more.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, MaxEncodedLen, TypeInfo)]
+pub enum Kept<AccountId> {
+    /// A platform, with its attestation keys.
     #[codec(index = 0)]
-    Attestation(Subject<AccountId>),
-    /// An attestation key that is kept.
-    #[codec(index = 1)]
-    AttestationKey([u8; 64]),
-    /// A platform that is kept.
-    #[codec(index = 2)]
     Platform(PlatformId),
     /// Which block a subject's last evidence was of, once any of that age is refused as too old.
-    #[codec(index = 3)]
+    #[codec(index = 1)]
     LastBlock(Subject<AccountId>),
 }
 

@@ -25,8 +25,10 @@ pub trait WeightInfo {
     fn enroll_device() -> Weight;
     /// A change of a platform's standing.
     fn revoke_platform() -> Weight;
-    /// So many entries of the queue that end.
+    /// So many attestations that end.
     fn end_what_is_due(ended: u32) -> Weight;
+    /// So many things that are kept and looked at.
+    fn forget_what_is_due(looked_at: u32) -> Weight;
     /// So many attestations that a sweep judges again.
     fn sweep(judged: u32) -> Weight;
 

@@ -148,3 +148,48 @@ fn a_sweep_that_is_on_its_way_goes_round_once_more_for_what_came_meanwhile() {
         assert_eq!((Attestations::<Test>::count(), Sweep::<Test>::get()), (0, None));
     });
 }
+
+// Intel dates everything anew all the time, and says the same.
+#[test]
+fn another_date_alone_is_free_once_a_day() {
+    let (mut chain, _) = ready();
+    chain.execute_with(|| {
+        run(5);
+        let dated = |seconds| {
+            let mut plan = Plan::new(Kind::Td15, NOW + seconds);
+            plan.tcb_info.tcb_evaluation_data_number = self::plan().tcb_info.tcb_evaluation_data_number;
+            plan
+        };
+        wait(2 * DAY);
+        for (seconds, pays, sweeps) in [(3600, Pays::Yes, false), (7200, Pays::Yes, false), (2 * DAY, Pays::No, true)] {
+            let plan = dated(seconds);
+            assert_eq!(submit_crls(&plan).expect("newer").pays_fee, pays);
+            assert_eq!(submit_documents(&plan.unsigned().sign(), &plan).expect("newer").pays_fee, pays);
+            assert_eq!(Sweep::<Test>::get().is_some(), sweeps);
+        }
+        run(3);
+        // What says more is free at once.
+        let mut plan = dated(2 * DAY + 60);
+        plan.tcb_info.tcb_levels[0].tcb_status = "OutOfDate".into();
+        plan.crls.pck.revoked = vec![Revoked::new(vec![9; 20], NOW)];
+        assert_eq!(submit_crls(&plan).expect("newer").pays_fee, Pays::No);
+        assert!(Sweep::<Test>::get().is_some());
+    });
+}
+
+#[test]
+fn a_ca_whose_certificate_has_ended_stands_in_nobodys_way() {
+    let (mut chain, workload) = ready();
+    chain.execute_with(|| {
+        // Whichever comes first.
+        for (id, ca) in PckCas::<Test>::iter().collect::<Vec<_>>() {
+            for byte in [0, 0xFF] {
+                let mut ended = ca.clone();
+                ended.issuer.not_after = NOW - 1;
+                PckCas::<Test>::insert([byte; 32], ended);
+            }
+            assert!(PckCas::<Test>::contains_key(id));
+        }
+        assert_ok!(attest(7, workload));
+    });
+}

@@ -222,3 +222,80 @@ fn a_simulated_chain_says_so_and_intels_does_not() {
 fn a_genesis_whose_root_is_none_is_refused() {
     chain_that_trusts(vec![1, 2, 3]);
 }
+
+// An update has the quoting enclave certify the same key under another PCK certificate. And whoever has got at the keys of
+// some platform can certify anybody's key on his: that is another certification, and changes nothing for its owner.
+#[test]
+fn a_key_that_is_certified_anew_counts_as_it_is_certified() {
+    let (mut chain, workload) = ready();
+    chain.execute_with(|| {
+        let path = |done: frame_support::pallet_prelude::DispatchResultWithPostInfo| {
+            done.expect("attested").actual_weight.expect("less than the most").ref_time() - 10
+        };
+        let updated = {
+            let mut plan = plan();
+            plan.certificates.pck.serial = vec![0x44; 20];
+            plan
+        };
+        assert_eq!(path(attest(7, workload)), Path::NewPlatform as u64);
+        run(1);
+        assert_eq!(path(attest_by(updated.clone(), 8, workload)), Path::NewPlatform as u64);
+        run(1);
+        assert_eq!(path(attest(7, workload)), Path::KnownKey as u64);
+        assert_eq!(path(attest_by(updated.clone(), 8, workload)), Path::KnownKey as u64);
+        let serials = |operator| match of(operator).expect("attested").basis {
+            Basis::Quote { key, .. } => key.pck,
+            Basis::Device { .. } => unreachable!("a quote"),
+        };
+        assert_ne!(serials(7), serials(8));
+        // What the list revokes of the one does not touch the other.
+        let revoking = newer(|it| it.crls.pck.revoked = vec![Revoked::new(it.certificates.pck.serial.clone(), NOW)]);
+        assert_ok!(submit_crls(&revoking));
+        run(2);
+        assert!(!is_attested(7) && is_attested(8));
+        assert_eq!(path(attest_by(updated, 7, workload)), Path::KnownKey as u64);
+    });
+}
+
+#[test]
+fn a_platform_has_few_keys_and_few_subjects() {
+    let (mut chain, workload) = ready();
+    chain.execute_with(|| {
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        for (name, operator) in names.into_iter().zip(1..) {
+            let key = Key::Other(name);
+            assert_ok!(attest_by(Plan { attestation_key: key, quote_signed_by: key, ..plan() }, operator, workload));
+        }
+        assert_eq!(AttestationKeys::<Test>::count(), MAX_CERTIFICATIONS);
+        // Whoever's key is not kept any more is attested all the same.
+        crate::Pallet::<Test>::judge_all_again();
+        run(4);
+        assert!((1..=10).all(is_attested));
+        MaxSubjectsPerPlatform::set(11);
+        assert_ok!(attest(11, workload));
+        assert_noop!(attest(12, workload), Failure::TooManyOnPlatform);
+        run(1);
+        assert_ok!(attest(11, workload));
+        // Somebody leaves.
+        assert_ok!(Attestation::request_attestation(RuntimeOrigin::root(), 1, Role::VALIDATOR, 0));
+        run(2);
+        assert_ok!(attest(12, workload));
+    });
+}
+
+#[test]
+fn a_request_is_answered_by_nothing_that_was_made_before_it() {
+    let (mut chain, workload) = ready();
+    chain.execute_with(|| {
+        assert_ok!(attest(7, workload));
+        run(3);
+        let block = latest();
+        let early = quote_of(plan(), said(7, Role::VALIDATOR, &keys(7), block));
+        run(3);
+        assert_ok!(Attestation::request_attestation(RuntimeOrigin::root(), 7, Role::VALIDATOR, 10 * SLOT));
+        let sent = Attestation::attest(RuntimeOrigin::signed(7), Box::new(early), block, workload, keys(7));
+        assert_noop!(sent, Failure::EvidenceBeforeRequest);
+        run(1);
+        assert_ok!(attest(7, workload));
+    });
+}

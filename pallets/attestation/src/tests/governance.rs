@@ -32,11 +32,13 @@ fn a_workload_demands_some_code_a_lifetime_and_a_grace_that_end() {
     chain().execute_with(|| {
         let any = |measurements| Accepts::Intel(Policy { measurements, ..Policy::strict() });
         let rtmr = TdxMeasurements { rtmr: [Some([1; 48]); 4], ..Default::default() };
+        let firmware = TdxMeasurements { mr_td: Some([1; 48]), ..Default::default() };
         let signer = SgxMeasurements { mr_signer: Some([1; 32]), ..Default::default() };
         for accepts in [
             any(None),
             any(Some(Measurements::Tdx(TdxMeasurements::default()))),
             any(Some(Measurements::Tdx(rtmr))),
+            any(Some(Measurements::Tdx(firmware))),
             any(Some(Measurements::Sgx(SgxMeasurements::default()))),
             any(Some(Measurements::Sgx(signer.clone()))),
             Accepts::Device(Default::default()),
@@ -74,7 +76,9 @@ fn a_workload_that_changes_is_judged_again_by_what_it_accepts_now() {
         let attestation = of(7).expect("attested");
         assert_eq!(attestation.until, attestation.since + LIFETIME);
         let mut other = policy();
-        other.measurements = Some(Measurements::Tdx(TdxMeasurements { mr_td: Some([7; 48]), ..Default::default() }));
+        let rtmr = [None, Some([7; 48]), None, None];
+        let mr_td = Some(plan().td.mr_td);
+        other.measurements = Some(Measurements::Tdx(TdxMeasurements { mr_td, rtmr, ..Default::default() }));
         assert_ok!(change(other, LIFETIME));
         run(1);
         assert_eq!(of(7), None);
@@ -118,6 +122,7 @@ fn a_platform_that_is_revoked_ends_who_is_on_it_whatever_intel_says() {
         let root = RuntimeOrigin::root;
         assert_noop!(Attestation::reinstate_platform(root(), ppid), Failure::NotRevoked);
         assert_ok!(Attestation::revoke_platform(root(), ppid));
+        assert!(!is_attested(7), "at once");
         assert_noop!(Attestation::revoke_platform(root(), ppid), Failure::AlreadyRevoked);
         run(1);
         assert_eq!(of(7), None);
