@@ -47,7 +47,7 @@ pub fn verify(
     }
     let (root_der, root) = (root, &Issuer::root(root)?);
     let root_crl = &verify_crl(&collateral.root_ca_crl, root, at)?;
-    let mut issuers = Issuers { root, root_der, root_crl, at, known: Vec::new() };
+    let mut issuers = Issuers { root, root_der, root_crl, at, known: Vec::new(), last: None };
 
     let chain = Part::PckCrlIssuerChain;
     let crl_signer = issuers.first(chain, collateral.pck_crl_issuer_chain.as_bytes(), CertificateKind::PckCa)?;
@@ -79,15 +79,23 @@ struct Issuers<'a> {
     root_crl: &'a Crl,
     at: Moment,
     known: Vec<(Vec<u8>, Issuer)>,
+    /// The chain that was read last, what the first of it is, and who.
+    last: Option<(Vec<u8>, CertificateKind, Issuer)>,
 }
 
 impl Issuers<'_> {
     /// The first of a chain of an issuer and the root.
     fn first(&mut self, part: Part, pem: &[u8], kind: CertificateKind) -> Result<Issuer, Error> {
+        // TCB info and QE identity come with the same one.
+        if let Some((_, _, issuer)) = self.last.as_ref().filter(|(last, of, _)| last == pem && *of == kind) {
+            return Ok(issuer.clone());
+        }
         let chain = certificates(part, pem)?;
         let (first, above) = chain.split_first().ok_or(Error::Pem { part })?;
         self.check_root(part, above)?;
-        self.issuer(kind, first)
+        let issuer = self.issuer(kind, first)?;
+        self.last = Some((pem.to_vec(), kind, issuer.clone()));
+        Ok(issuer)
     }
 
     /// The PCK certificate at the start of a chain of it, its issuer and the root.

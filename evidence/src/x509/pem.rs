@@ -26,8 +26,10 @@ pub fn certificates(part: Part, pem: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         if certificates.len() == MAX_CERTIFICATES {
             return Err(Error::CertificateCount { part, most: MAX_CERTIFICATES as u32 });
         }
-        let end = rest.windows(END.len()).position(|window| window == END).ok_or(Error::Pem { part })?;
-        let (document, after) = rest.split_at(end + END.len());
+        // Base64 has no dash, so the first one is that of the end.
+        let body = rest.iter().skip(BEGIN.len()).position(|byte| *byte == b'-').ok_or(Error::Pem { part })?;
+        let end = BEGIN.len() + body + END.len();
+        let (document, after) = rest.split_at_checked(end).ok_or(Error::Pem { part })?;
         let (_, der) = pem_rfc7468::decode_vec(document).map_err(|_| Error::Pem { part })?;
         certificates.push(der);
         rest = after.trim_ascii_start();

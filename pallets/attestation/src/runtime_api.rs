@@ -1,5 +1,8 @@
 //! What a node answers to whoever asks.
 
+// `decl_runtime_apis!` says the bound of a type again where it is used.
+#![allow(clippy::multiple_bound_locations)]
+
 use alloc::{string::String, vec::Vec};
 
 use codec::{Codec, Decode, Encode};
