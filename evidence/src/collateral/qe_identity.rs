@@ -73,8 +73,9 @@ pub fn verify_qe_identity(input: &SignedDocument, signer: &Issuer, at: Moment) -
 }
 
 impl QeIdentity {
-    /// Whether it takes the place of one for the same TEE that is kept: it is of a later day, and of no earlier evaluation. Intel
-    /// publishes two evaluations side by side, and goes on dating both anew. One that another root signed gives way to any.
+    /// Whether it takes the place of one for the same TEE that is kept: it is of a later day, and of no earlier
+    /// evaluation. Intel publishes two evaluations side by side, and goes on dating both anew. One that another root signed
+    /// gives way to any.
     pub fn supersedes(&self, before: &QeIdentity) -> bool {
         self.tee == before.tee
             && (self.signer.root != before.signer.root

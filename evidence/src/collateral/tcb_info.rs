@@ -109,8 +109,9 @@ pub fn verify_tcb_info(input: &SignedDocument, signer: &Issuer, at: Moment) -> R
 }
 
 impl TcbInfo {
-    /// Whether it takes the place of one for the same platforms that is kept: it is of a later day, and of no earlier evaluation. Intel
-    /// publishes two evaluations side by side, and goes on dating both anew. One that another root signed gives way to any.
+    /// Whether it takes the place of one for the same platforms that is kept: it is of a later day, and of no earlier
+    /// evaluation. Intel publishes two evaluations side by side, and goes on dating both anew. One that another root signed
+    /// gives way to any.
     pub fn supersedes(&self, before: &TcbInfo) -> bool {
         (self.tee, self.fmspc, self.pce_id) == (before.tee, before.fmspc, before.pce_id)
             && (self.signer.root != before.signer.root
