@@ -8,7 +8,10 @@ use holdfast_evidence::{
     Part, Pck, Policy, Quote, Quoted, Report, TcbVerdict, Tee,
 };
 use sp_io::hashing::blake2_256;
-use sp_runtime::{traits::Zero, Saturating};
+use sp_runtime::{
+    traits::{One, Zero},
+    Saturating,
+};
 
 use crate::{
     Accepts, Attestation, AttestationInfo, AttestationKeys, Attestations, Attested, Basis, CertificationId,
@@ -105,9 +108,9 @@ impl<T: Config> Pallet<T> {
         let here = frame_system::Pallet::<T>::block_number();
         ensure!(block < here, Error::<T>::BlockNotYet);
         ensure!(here.saturating_sub(block) <= T::MaxEvidenceAge::get(), Error::<T>::BlockTooOld);
-        ensure!(LastBlocks::<T>::get(subject).is_none_or(|last| last < block), Error::<T>::EvidenceNotNewer);
         let asked = Attestations::<T>::get(subject).and_then(|before| before.requested);
         ensure!(asked.is_none_or(|(_, first)| first <= block), Error::<T>::EvidenceBeforeRequest);
+        ensure!(LastBlocks::<T>::get(subject).is_none_or(|last| last < block), Error::<T>::EvidenceNotNewer);
         let hash = frame_system::Pallet::<T>::block_hash(block);
         // The first block's is not kept on a chain that is older than its hashes are.
         let hash: [u8; 32] = hash.as_ref().try_into().map_err(|_| Error::<T>::BlockTooOld)?;
@@ -304,7 +307,10 @@ impl<T: Config> Pallet<T> {
         let mut attestation = Attestations::<T>::get(subject).ok_or(Error::<T>::NotAttested)?;
         let by = Self::now().saturating_add(within);
         let by = attestation.requested.map_or(by, |(before, _)| before.min(by));
-        attestation.requested = Some((by, frame_system::Pallet::<T>::block_number()));
+        let here = frame_system::Pallet::<T>::block_number();
+        attestation.requested = Some((by, here));
+        // Also once the request has ended the attestation.
+        LastBlocks::<T>::insert(subject, here.saturating_sub(One::one()));
         if by < attestation.until {
             Queue::<T>::remove(attestation.place);
             attestation.until = by;

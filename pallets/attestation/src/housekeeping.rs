@@ -152,7 +152,7 @@ impl<T: Config> Pallet<T> {
             ensure!(attestation.place.at() == attestation.until, "at the time at which it ends");
             ensure!(Workloads::<T>::contains_key(attestation.workload), "its workload is known");
             ensure!(Members::<T>::contains_key(attestation.workload, &subject), "and has it on its list");
-            ensure!(LastBlocks::<T>::get(&subject) == Some(attestation.block), "no older evidence is taken");
+            ensure!(LastBlocks::<T>::get(&subject) >= Some(attestation.block), "no older evidence is taken");
             let ends = attestation.until <= attestation.lease
                 && attestation.requested.is_none_or(|(by, _)| attestation.until <= by);
             ensure!(ends, "it ends no later than its lease, or than was asked for");

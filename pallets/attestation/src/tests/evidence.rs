@@ -293,9 +293,21 @@ fn a_request_is_answered_by_nothing_that_was_made_before_it() {
         let early = quote_of(plan(), said(7, Role::VALIDATOR, &keys(7), block));
         run(3);
         assert_ok!(Attestation::request_attestation(RuntimeOrigin::root(), 7, Role::VALIDATOR, 10 * SLOT));
-        let sent = Attestation::attest(RuntimeOrigin::signed(7), Box::new(early), block, workload, keys(7));
-        assert_noop!(sent, Failure::EvidenceBeforeRequest);
+        let send = || Attestation::attest(RuntimeOrigin::signed(7), Box::new(early.clone()), block, workload, keys(7));
+        assert_noop!(send(), Failure::EvidenceBeforeRequest);
         run(1);
+        assert_ok!(attest(7, workload));
+        assert_noop!(send(), Failure::EvidenceNotNewer);
+        // Nor once a request that nobody answered has ended the attestation.
+        run(2);
+        let block = latest();
+        let early = quote_of(plan(), said(7, Role::VALIDATOR, &keys(7), block));
+        run(1);
+        assert_ok!(Attestation::request_attestation(RuntimeOrigin::root(), 7, Role::VALIDATOR, 0));
+        run(2);
+        assert_eq!(of(7), None);
+        let sent = Attestation::attest(RuntimeOrigin::signed(7), Box::new(early), block, workload, keys(7));
+        assert_noop!(sent, Failure::EvidenceNotNewer);
         assert_ok!(attest(7, workload));
     });
 }
